@@ -1,0 +1,118 @@
+"""How good are pseudo masks, where real masks are at hand."""
+from dataclasses import dataclass, field
+from typing import Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from ...structures import PseudoMaskSet, VideoAnnotations
+from ...structures.rle import mask_iou
+from ...utils.errors import AnnotationError
+
+THRESHOLDS = (0.5, 0.75, 0.9)
+
+
+@dataclass
+class MaskQuality:
+    """IoU of pseudo masks with real masks, one entry per real mask.
+
+    Attributes:
+        ious (dict): (annotation id, frame) -> IoU; 0 where the set has no
+            mask.
+        present (dict): (annotation id, frame) -> whether the set has a mask.
+        video_of (dict): annotation id -> video id.
+    """
+
+    ious: Dict[Tuple[int, int], float] = field(default_factory=dict)
+    present: Dict[Tuple[int, int], bool] = field(default_factory=dict)
+    video_of: Dict[int, int] = field(default_factory=dict)
+
+    def summary(self) -> Dict[str, float]:
+        """Summarise over all real masks.
+
+        Returns:
+            dict: ``miou`` (a missing mask counts 0), ``miou_present`` (over
+            the masks that exist), ``coverage`` (share that exists) and the
+            share of all with an IoU of at least 0.5, 0.75 and 0.9
+            (``above_50`` ...); NaN without real masks.
+        """
+        return _summarise(
+            np.array(list(self.ious.values())),
+            np.array(list(self.present.values()), dtype=bool),
+        )
+
+    def per_video(self) -> Dict[int, Dict[str, float]]:
+        """Summarise each video; see :meth:`summary`."""
+        keys: Dict[int, List[Tuple[int, int]]] = {}
+        for key in self.ious:
+            keys.setdefault(self.video_of[key[0]], []).append(key)
+        return {
+            video: _summarise(
+                np.array([self.ious[key] for key in group]),
+                np.array([self.present[key] for key in group], dtype=bool),
+            )
+            for video, group in keys.items()
+        }
+
+
+def _summarise(ious: np.ndarray, present: np.ndarray) -> Dict[str, float]:
+    if not len(ious):
+        names = ['miou', 'miou_present', 'coverage']
+        names += [f'above_{int(100 * t)}' for t in THRESHOLDS]
+        return dict.fromkeys(names, float('nan'))
+    result = dict(
+        miou=float(ious.mean()),
+        miou_present=float(ious[present].mean()) if present.any() else 0.0,
+        coverage=float(present.mean()),
+    )
+    for threshold in THRESHOLDS:
+        result[f'above_{int(100 * threshold)}'] = float(
+            (ious >= threshold).mean()
+        )
+    return result
+
+
+def measure_masks(
+    masks: PseudoMaskSet, truth: VideoAnnotations
+) -> MaskQuality:
+    """Compare a set with real masks.
+
+    Args:
+        masks (PseudoMaskSet): What to judge.
+        truth (VideoAnnotations): Read with ``with_masks=True``.
+
+    Returns:
+        MaskQuality: One IoU for every real mask that has a box, too.
+
+    Raises:
+        AnnotationError: If ``truth`` holds no masks.
+    """
+    result = MaskQuality()
+    found = {track.id: track for track in masks}
+    for track in truth:
+        if track.segmentations is None:
+            raise AnnotationError(
+                'no masks to compare with',
+                file=truth.file,
+                video=track.video_id,
+                instance=track.id,
+                fix='name a file with "segmentations"',
+            )
+        result.video_of[track.id] = track.video_id
+        guess = found.get(track.id)
+        for frame, real in enumerate(track.segmentations):
+            if real is None:
+                continue
+            mask = None if guess is None else guess.masks[frame]
+            iou = 0.0 if mask is None else float(mask_iou([mask], [real])[0, 0])
+            result.ious[track.id, frame] = iou
+            result.present[track.id, frame] = mask is not None
+    return result
+
+
+def oracle(candidates: Sequence[MaskQuality]) -> MaskQuality:
+    """Take the best candidate for every mask: the bound of any selector."""
+    result = MaskQuality(video_of=dict(candidates[0].video_of))
+    for key in candidates[0].ious:
+        result.ious[key] = max(c.ious[key] for c in candidates)
+        result.present[key] = any(c.present[key] for c in candidates)
+    return result

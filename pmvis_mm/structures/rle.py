@@ -1,0 +1,252 @@
+"""Run-length encoded masks.
+
+A mask is a dict ``{'size': [height, width], 'counts': str}`` in COCO's
+compressed run-length encoding, column-major. All geometry is half-open: a
+box ``(x0, y0, x1, y1)`` covers columns ``x0 ... x1 - 1``. Everything works on
+the runs; nothing here decodes a mask unless it says so.
+"""
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+RLE = Dict[str, Any]
+
+
+def _to_str(rle: RLE) -> RLE:
+    counts = rle['counts']
+    if isinstance(counts, bytes):
+        counts = counts.decode('ascii')
+    height, width = rle['size']
+    return dict(size=[int(height), int(width)], counts=counts)
+
+
+def encode(mask: np.ndarray) -> RLE:
+    """Encode a dense mask.
+
+    Args:
+        mask (np.ndarray): bool or integer, (H, W), non-zero is foreground.
+
+    Returns:
+        RLE: Counts are ``str``, ready for json.
+    """
+    dense = np.asfortranarray(mask != 0).view(np.uint8)
+    return _to_str(coco_mask.encode(dense))
+
+
+def decode(rle: RLE) -> np.ndarray:
+    """Decode to a dense mask.
+
+    Returns:
+        np.ndarray: bool, (H, W).
+    """
+    return coco_mask.decode(rle).view(bool)
+
+
+def from_any(segmentation: Any, height: int, width: int) -> Optional[RLE]:
+    """Convert any segmentation found in COCO or YouTube-VIS files.
+
+    Args:
+        segmentation: Compressed RLE, uncompressed RLE (counts are a list),
+            a list of polygons (flat x, y lists), or None.
+        height (int): Height of the frame, pixels.
+        width (int): Width of the frame, pixels.
+
+    Returns:
+        RLE, optional: Canonical compressed RLE; None for None, an empty
+        list or a mask without a pixel.
+
+    Raises:
+        ValueError: If it is none of these forms or has another size.
+    """
+    if segmentation is None or (
+        isinstance(segmentation, list) and not segmentation
+    ):
+        return None
+    if isinstance(segmentation, list):
+        rle = _from_polygons(segmentation, height, width)
+    elif isinstance(segmentation, dict) and 'counts' in segmentation:
+        rle = _from_counts(segmentation, height, width)
+    else:
+        raise ValueError(
+            f'not a segmentation: {type(segmentation).__name__}'
+        )
+    return rle if area(rle) else None
+
+
+def _from_polygons(polygons: list, height: int, width: int) -> RLE:
+    for polygon in polygons:
+        if len(polygon) < 6 or len(polygon) % 2:
+            raise ValueError(
+                'a polygon needs an even number of at least 6 coordinates, '
+                f'got {len(polygon)}'
+            )
+    return union(coco_mask.frPyObjects(polygons, height, width))
+
+
+def _from_counts(rle: dict, height: int, width: int) -> RLE:
+    if list(rle.get('size', ())) != [height, width]:
+        raise ValueError(
+            f'mask size {rle.get("size")} differs from the frame size '
+            f'{[height, width]} (height, width)'
+        )
+    if isinstance(rle['counts'], list):
+        if sum(rle['counts']) != height * width:
+            raise ValueError(
+                f'counts add up to {sum(rle["counts"])}, not to the '
+                f'{height * width} pixels of the frame'
+            )
+        rle = coco_mask.frPyObjects(rle, height, width)
+    # A union with itself drops runs of length zero, which foreign encoders
+    # may write and which would spoil tight boxes.
+    return union([rle, rle])
+
+
+def area(rle: RLE) -> int:
+    """Count the foreground pixels."""
+    return int(coco_mask.area(rle))
+
+
+def areas(rles: Sequence[RLE]) -> np.ndarray:
+    """Count the foreground pixels of several masks.
+
+    Returns:
+        np.ndarray: int64, (N,).
+    """
+    if not rles:
+        return np.zeros(0, np.int64)
+    return coco_mask.area(list(rles)).astype(np.int64)
+
+
+def tight_boxes(rles: Sequence[Optional[RLE]]) -> np.ndarray:
+    """Compute the boxes that just hold the masks.
+
+    Args:
+        rles (Sequence[RLE | None]): N masks; None counts as empty.
+
+    Returns:
+        np.ndarray: float64, (N, 4), half-open xyxy in pixels; zeros for an
+        empty mask.
+    """
+    boxes = np.zeros((len(rles), 4))
+    present = [i for i, rle in enumerate(rles) if rle is not None]
+    if present:
+        xywh = coco_mask.toBbox([rles[i] for i in present])
+        boxes[present] = xywh
+        boxes[present, 2:] += xywh[:, :2]
+    return boxes
+
+
+def mask_iou(first: Sequence[RLE], second: Sequence[RLE]) -> np.ndarray:
+    """Compute the IoU of all pairs of masks.
+
+    Returns:
+        np.ndarray: float64, (len(first), len(second)); 0 where both are
+        empty.
+    """
+    if not first or not second:
+        return np.zeros((len(first), len(second)))
+    crowd = np.zeros(len(second), np.uint8)
+    return np.asarray(coco_mask.iou(list(first), list(second), crowd))
+
+
+def intersect(rles: Sequence[RLE]) -> RLE:
+    """Intersect masks of one size."""
+    return _to_str(coco_mask.merge(list(rles), intersect=True))
+
+
+def union(rles: Sequence[RLE]) -> RLE:
+    """Unite masks of one size."""
+    return _to_str(coco_mask.merge(list(rles), intersect=False))
+
+
+def subtract(rle: RLE, other: RLE) -> RLE:
+    """Remove the pixels of ``other`` from ``rle``."""
+    return intersect([rle, complement(other)])
+
+
+def complement(rle: RLE) -> RLE:
+    """Swap foreground and background.
+
+    The runs stay the same but for a leading run of length zero that comes
+    or goes. COCO writes count ``i > 2`` as its difference from count
+    ``i - 2``, so that beside the leading run only the count that enters or
+    leaves that rule is written anew.
+    """
+    counts = rle['counts']
+    head, rest = _split_head(counts, 4)
+    if head and head[0] == 0:
+        head = head[1:]  # [0, b, c, d - b] -> [b, c, d]
+        if len(head) == 3:
+            head[2] += head[0]
+    else:
+        if len(head) == 4:  # leave the fourth as it is: d - b
+            rest = _write_int(head.pop()) + rest
+        if len(head) == 3:
+            head[2] -= head[0]  # [a, b, c] -> [0, a, b, c - a]
+        head = [0] + head
+    return dict(
+        size=list(rle['size']),
+        counts=''.join(_write_int(x) for x in head) + rest,
+    )
+
+
+def _split_head(counts: str, number: int) -> Tuple[List[int], str]:
+    """Read the first ``number`` written integers of compressed counts."""
+    values: List[int] = []
+    pos = 0
+    while pos < len(counts) and len(values) < number:
+        value = shift = 0
+        while True:
+            bits = ord(counts[pos]) - 48
+            pos += 1
+            value |= (bits & 0x1F) << shift
+            shift += 5
+            if not bits & 0x20:
+                break
+        if bits & 0x10:  # the last group carries the sign
+            value -= 1 << shift
+        values.append(value)
+    return values, counts[pos:]
+
+
+def _write_int(value: int) -> str:
+    """Write one integer as COCO's compressed counts do."""
+    text = ''
+    while True:
+        bits = value & 0x1F
+        value >>= 5
+        more = value != (-1 if bits & 0x10 else 0)
+        text += chr(48 + (bits | (0x20 if more else 0)))
+        if not more:
+            return text
+
+
+def box_rle(box: Sequence[float], height: int, width: int) -> RLE:
+    """Fill a box.
+
+    Args:
+        box (Sequence[float]): Half-open xyxy, pixels; truncated to integers
+            and clipped to the frame.
+        height (int): Height of the frame.
+        width (int): Width of the frame.
+
+    Returns:
+        RLE: Ones on rows ``int(y0) ... int(y1) - 1`` and columns likewise.
+    """
+    x0, y0, x1, y1 = (
+        int(min(max(v, 0), limit))
+        for v, limit in zip(box, (width, height, width, height))
+    )
+    rows, columns = max(y1 - y0, 0), max(x1 - x0, 0)
+    if rows * columns == 0:
+        counts = [height * width]
+    elif rows == height:
+        counts = [x0 * height, columns * height, (width - x1) * height]
+    else:
+        counts = [x0 * height + y0] + [rows, height - rows] * columns
+        counts[-1] = (width - x1) * height + height - y1
+    if counts[-1] == 0:
+        counts.pop()
+    uncompressed = dict(size=[height, width], counts=counts)
+    return _to_str(coco_mask.frPyObjects(uncompressed, height, width))

@@ -1,0 +1,106 @@
+"""Reading and writing files so that a kill never leaves half a file."""
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator, TextIO, Type, Union
+
+from .errors import AnnotationError, OutputError, PMVISError
+
+PathLike = Union[str, Path]
+
+
+@contextmanager
+def atomic_write(path: PathLike) -> Iterator[TextIO]:
+    """Open a text file that appears at ``path`` only when complete.
+
+    Args:
+        path (str | Path): Target; its folder is created.
+
+    Yields:
+        TextIO: A temporary file in the same folder, renamed on success and
+        removed on failure.
+
+    Raises:
+        OutputError: If the folder cannot be written.
+    """
+    path = Path(path)
+    handle, temporary = _open_temporary(path)
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _open_temporary(path: Path):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp'
+        )
+        # mkstemp makes files private; honour the user's umask instead.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+    except OSError as error:
+        raise OutputError(
+            f'cannot write here: {error.strerror or error}',
+            file=path,
+            fix='choose another output folder or make this one writable',
+        ) from error
+    return handle, name
+
+
+def ensure_writable(folder: PathLike) -> None:
+    """Create ``folder`` and prove that a file can be written into it.
+
+    Raises:
+        OutputError: If it cannot; raised before any work is done.
+    """
+    probe = Path(folder) / '.write-test'
+    with atomic_write(probe):
+        pass
+    probe.unlink()
+
+
+def dump_json(data: Any, path: PathLike) -> None:
+    """Write compact json atomically (same data, same bytes)."""
+    with atomic_write(path) as file:
+        json.dump(data, file, separators=(',', ':'))
+
+
+def load_json(
+    path: PathLike, error: Type[PMVISError] = AnnotationError
+) -> Any:
+    """Read json with a typed error for a missing or malformed file.
+
+    Args:
+        path (str | Path): File to read.
+        error (type): Error class to raise. Defaults to AnnotationError.
+
+    Returns:
+        Any: The parsed content.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            return json.load(file)
+    except FileNotFoundError:
+        raise error(
+            'file does not exist', file=path, fix='check the path'
+        ) from None
+    except IsADirectoryError:
+        raise error(
+            'this is a folder, not a json file', file=path, fix='name a file'
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as reason:
+        raise error(
+            f'not a json file ({reason})',
+            file=path,
+            fix='it may be cut off or of another format; export it again',
+        ) from None
