@@ -1,0 +1,1 @@
+"""From boxes to pseudo masks: sources, selection and filtering."""
