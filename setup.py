@@ -4,6 +4,7 @@ OpenMMLab's packages are *not* in ``install_requires``: an environment that
 already has an mmcv or mmdet keeps it, and ``import pmvis_mm`` says clearly
 when its version does not fit. ``pip install pmvis_mm[mim]`` brings them.
 """
+
 import re
 import shutil
 from pathlib import Path
@@ -39,6 +40,9 @@ class BuildWithMim(build_py):
     """
 
     def run(self) -> None:
+        if not self.editable_mode:
+            # What an earlier build left here would enter the wheel.
+            shutil.rmtree(Path(self.build_lib), ignore_errors=True)
         super().run()
         if self.editable_mode:
             self._link(ROOT / 'pmvis_mm' / '.mim')

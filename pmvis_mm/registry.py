@@ -70,7 +70,7 @@ MODEL_WRAPPERS = Registry(
 WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'models')
 TASK_UTILS = _child('TASK_UTILS', 'models')
 
-METRICS = _child('METRICS', 'evaluation')
+METRICS = _child('METRICS', 'evaluation.metrics')
 EVALUATOR = _child('EVALUATOR', 'evaluation')
 
 VISUALIZERS = _child('VISUALIZERS', 'visualization')

@@ -1,4 +1,5 @@
 """Reading YouTube-VIS style annotation files."""
+
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,9 +98,7 @@ class VideoAnnotations:
     @property
     def num_boxes(self) -> int:
         """Number of (instance, frame) pairs with a box."""
-        return sum(
-            box is not None for track in self for box in track.boxes
-        )
+        return sum(box is not None for track in self for box in track.boxes)
 
     def __iter__(self) -> Iterator[BoxTrack]:
         for tracks in self.tracks.values():
@@ -209,6 +208,15 @@ def _parse_video(entry: Dict[str, Any], file: Optional[str]) -> VideoInfo:
             video=video,
             fix='list its frames in "file_names" or remove the video',
         )
+    for frame, name in enumerate(names):
+        if not isinstance(name, str):
+            raise AnnotationError(
+                f'file name {name!r} is not a string',
+                file=file,
+                video=video,
+                frame=frame,
+                fix='write the path of the frame relative to the images',
+            )
     length = entry.get('length', len(names))
     if length != len(names):
         raise AnnotationError(
@@ -217,7 +225,8 @@ def _parse_video(entry: Dict[str, Any], file: Optional[str]) -> VideoInfo:
             video=video,
             fix='make both agree',
         )
-    width, height = entry.get('width'), entry.get('height')
+    width: Any = entry.get('width')
+    height: Any = entry.get('height')
     for key, value in (('width', width), ('height', height)):
         if not isinstance(value, int) or value <= 0:
             raise AnnotationError(
@@ -242,13 +251,14 @@ class _TrackReader:
     ) -> None:
         self.entry, self.file, self.clip = entry, file, clip_boxes
         video_id = entry.get('video_id')
-        if video_id not in videos:
+        if not isinstance(video_id, int) or video_id not in videos:
             raise self._error(
                 f'unknown video_id {video_id!r}', 'list the video in "videos"'
             )
-        if entry.get('category_id') not in categories:
+        category_id = entry.get('category_id')
+        if not isinstance(category_id, int) or category_id not in categories:
             raise self._error(
-                f'unknown category_id {entry.get("category_id")!r}; known '
+                f'unknown category_id {category_id!r}; known '
                 f'are {sorted(categories)}',
                 'list the category in "categories"',
             )

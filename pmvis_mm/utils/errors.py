@@ -84,3 +84,7 @@ class OutputError(PMVISError):
 
 class ConfigError(PMVISError):
     """A config asks for something that cannot work."""
+
+
+class CheckpointError(PMVISError):
+    """A checkpoint is missing, broken or does not fit its model."""

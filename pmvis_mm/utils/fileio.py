@@ -66,7 +66,7 @@ def ensure_writable(folder: PathLike) -> None:
     probe = Path(folder) / '.write-test'
     with atomic_write(probe):
         pass
-    probe.unlink()
+    probe.unlink(missing_ok=True)
 
 
 def dump_json(data: Any, path: PathLike) -> None:

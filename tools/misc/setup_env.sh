@@ -26,7 +26,7 @@ case $stack in
 esac
 
 stamp=$venv/.pmvis-stamp
-want=$(cat requirements/*.txt setup.py tools/misc/setup_env.sh pyproject.toml \
+want=$(cat requirements/*.txt setup.py tools/misc/setup_env.sh \
        <(echo "$stack" && "$python" --version) | sha256sum | cut -d' ' -f1)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]; then
   echo "$venv is up to date"; exit 0
@@ -54,8 +54,9 @@ fi
 echo "== $venv ($stack): the rest"
 tests=requirements/tests.txt
 if [ "$stack" = official ]; then
-  # The modern mim would bring onedl-mmengine along.
-  tests=$venv/tests.txt; grep -v '^onedl-' requirements/tests.txt >"$tests"
+  # Official mim; the modern one would bring onedl-mmengine along.
+  tests=$venv/tests.txt
+  sed "s/^onedl-mim$/openmim/" requirements/tests.txt >"$tests"
 fi
 pip "${mm[@]}" "$mmcv" "${torch[@]}" -r requirements/runtime.txt -r "$tests"
 pip --no-build-isolation --no-deps -e .

@@ -1,0 +1,46 @@
+# YouTube-VIS 2019 as downloaded.
+# The leaf config sets the pipelines and, in train_dataloader, supervision
+# ('full', 'box' or 'pseudo' with pseudo_ann_file).
+# ===Frequently modified parameters===
+data_root = 'data/youtube_vis_2019/'
+train_ann_file = 'train.json'
+val_ann_file = 'valid.json'
+# Clips per GPU: 8 GPUs x 4 in IDOL.
+batch_size = 4
+num_workers = 2
+backend_args = None
+
+# ===Unmodified in most cases===
+dataset_type = 'VISDataset'
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    batch_sampler=dict(type='TrackAspectRatioBatchSampler'),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file=train_ann_file,
+        data_prefix=dict(img_path='train/JPEGImages/'),
+        version='youtube_vis_2019',
+        backend_args=backend_args,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=num_workers,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file=val_ann_file,
+        data_prefix=dict(img_path='valid/JPEGImages/'),
+        version='youtube_vis_2019',
+        test_mode=True,
+        backend_args=backend_args,
+    ),
+)
+test_dataloader = val_dataloader

@@ -1,0 +1,13 @@
+# Masks of a trained VIS model ("IDOL-BoxInst-masks" in PM-VIS): predictions
+# on the training videos, assigned to the boxes by SCM, cleaned by DOOB.
+_base_ = ['../_base_/labeling.py']
+test_dataloader = dict(
+    dataset=dict(priors=dict(prompted='work_dirs/grabcut_doob/masks.json'))
+)
+model = dict(
+    type='VISModelSource',
+    config='configs/labeling/mask-track-rcnn_r18_shapesvis-pseudo.py',
+    checkpoint='work_dirs/teacher/latest.pth',
+    reference='prompted',
+)
+custom_hooks = [dict(type='DOOBHook')]

@@ -1,0 +1,23 @@
+"""What programs call; loaded on demand, the pipeline needs no compiled ops."""
+from typing import Any, List
+
+_ROOMS = dict(
+    Pipeline='pipeline',
+    build_frame_pipeline='inference',
+    init_vis_model='inference',
+    iter_predictions='inference',
+)
+
+__all__ = sorted(_ROOMS)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        from importlib import import_module
+
+        return getattr(import_module(f'.{_ROOMS[name]}', __name__), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> List[str]:
+    return sorted([*globals(), *__all__])

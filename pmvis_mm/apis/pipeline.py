@@ -1,0 +1,358 @@
+"""From boxes to masks, a trained model and a report, stage by stage."""
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from ..engine.runner.shards import fingerprint
+from ..labeling.filtering import filter_missing_data, filter_ria
+from ..structures import PseudoMaskSet, VideoAnnotations
+from ..structures.frame_reader import FrameReader
+from ..utils.errors import AnnotationError, ConfigError
+from ..utils.fileio import dump_json, ensure_writable, load_json
+
+Stage = Dict[str, Any]
+
+
+class Pipeline:
+    """Runs the stages of a pipeline config, each once.
+
+    Labelling, training and testing are the tools that a person would call,
+    in processes of their own; the command line is printed. A stage whose
+    config and input files are unchanged is not run again.
+
+    A config has ``stages``, a list of dicts with a unique ``name``, a
+    ``type`` ('label', 'train', 'test', 'filter', 'overlay' or 'report') and
+    what that type needs. Strings ``@NAME`` in them stand for the main
+    output of an earlier stage.
+
+    Args:
+        config (Config | str | Path): Pipeline config.
+        work_dir (str | Path): Folder of all results.
+        ann_file (str | Path): Boxes (YouTube-VIS style json).
+        img_prefix (str | Path): Folder of the frames.
+        truth_file (str | Path, optional): Real masks of the same videos;
+            used to report quality and for 'filter', never for labelling or
+            training.
+        val_ann_file (str | Path, optional): Videos with real masks to test
+            on; without them, 'test' stages use ``truth_file`` and say so,
+            or are left out.
+        val_img_prefix (str | Path, optional): Frames of those videos.
+        num_processes (int): Processes per labelling stage. Defaults to 1.
+
+    Raises:
+        ConfigError: If the config or an option is wrong.
+        AnnotationError: If an annotation file is malformed.
+        FrameError: If a frame file is missing.
+        OutputError: If ``work_dir`` cannot be written.
+    """
+
+    def __init__(
+        self,
+        config: Any,
+        work_dir: Any,
+        ann_file: Any,
+        img_prefix: Any,
+        truth_file: Any = None,
+        val_ann_file: Any = None,
+        val_img_prefix: Any = None,
+        num_processes: int = 1,
+    ) -> None:
+        if not isinstance(config, Config):
+            config = Config.fromfile(config)
+        self.stages: List[Stage] = [dict(s) for s in config.stages]
+        self.work_dir = Path(work_dir).resolve()
+        self.ann_file = _absolute(ann_file)
+        self.img_prefix = _absolute(img_prefix)
+        self.truth_file = _absolute(truth_file)
+        self.val_ann_file = _absolute(val_ann_file or truth_file)
+        self.val_img_prefix = _absolute(val_img_prefix or img_prefix)
+        self.num_processes = num_processes
+        self.outputs: Dict[str, str] = {}
+        self.times: List[Dict[str, Any]] = []
+        self._runners: Dict[str, Callable[[Stage, Path], Path]] = dict(
+            label=self._label,
+            train=self._train,
+            test=self._test,
+            filter=self._filter,
+            overlay=self._overlay,
+            report=self._report,
+        )
+        self._check()
+
+    # -------------------------------------------------------------- checks
+    def _check(self) -> None:
+        """Find what would fail after hours, before anything runs."""
+        names = set()
+        for stage in self.stages:
+            if stage.get('type') not in self._runners:
+                raise ConfigError(
+                    f'unknown stage type {stage.get("type")!r}',
+                    fix=f'choose from {sorted(self._runners)}',
+                )
+            if stage.get('name') in names or not stage.get('name'):
+                raise ConfigError(
+                    f'stage name {stage.get("name")!r} is missing or taken',
+                    fix='give every stage a name of its own',
+                )
+            for value in _references(stage):
+                if value[1:] not in names:
+                    raise ConfigError(
+                        f'stage {stage["name"]!r} uses {value!r}, which no '
+                        'earlier stage makes',
+                        fix='order the stages so that inputs come first',
+                    )
+            names.add(stage['name'])
+            if 'config' in stage and not _config_path(stage).is_file():
+                raise ConfigError(
+                    f'config of stage {stage["name"]!r} not found',
+                    file=_config_path(stage),
+                    fix='paths of configs are relative to configs/',
+                )
+        ensure_writable(self.work_dir)
+        self._check_data(self.ann_file, self.img_prefix, False)
+        if self.val_ann_file is not None:
+            self._check_data(self.val_ann_file, self.val_img_prefix, True)
+
+    @staticmethod
+    def _check_data(
+        ann_file: Optional[str], img_prefix: Optional[str], with_masks: bool
+    ) -> None:
+        annotations = VideoAnnotations.from_file(ann_file, with_masks)  # type: ignore
+        if not annotations.num_boxes:
+            raise AnnotationError(
+                'no box in this file', file=ann_file, fix='add annotations'
+            )
+        for video in annotations.videos.values():
+            FrameReader(video, img_prefix).check_exists()  # type: ignore
+
+    # ----------------------------------------------------------------- run
+    def run(self) -> Dict[str, str]:
+        """Run what has to be run.
+
+        Returns:
+            dict: Main output file of every stage, by name.
+
+        Raises:
+            RuntimeError: If the process of a stage fails; finished stages
+                are kept and not done again.
+        """
+        for number, stage in enumerate(self.stages, 1):
+            stage = _resolve(stage, self.outputs)
+            name, folder = stage['name'], self.work_dir / stage['name']
+            if stage['type'] == 'test' and self.val_ann_file is None:
+                print_log(f'stage {name} left out: no real masks to test on')
+                continue
+            key = fingerprint(stage, self._inputs(stage))
+            stamp = folder / 'stage.json'
+            done = load_json(stamp) if stamp.is_file() else {}
+            fresh = done.get('key') == key and Path(done['output']).exists()
+            if not fresh:
+                print_log(f'== stage {number}/{len(self.stages)}: {name}')
+                start = time.perf_counter()
+                output = self._runners[stage['type']](stage, folder)
+                seconds = time.perf_counter() - start
+                done = dict(key=key, output=str(output), seconds=seconds)
+                dump_json(done, stamp)
+                print_log(f'== stage {name} took {seconds:.1f} s')
+            else:
+                print_log(f'== stage {name} is up to date')
+            self.outputs[name] = done['output']
+            self.times.append(dict(name=name, seconds=done['seconds']))
+        return self.outputs
+
+    def _inputs(self, stage: Stage) -> List[Any]:
+        config = str(_config_path(stage)) if 'config' in stage else None
+        return [
+            config,
+            [self.ann_file, self.img_prefix, self.truth_file],
+            [self.val_ann_file, self.val_img_prefix],
+        ]
+
+    def _call(
+        self, tool: str, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> None:
+        """Run a tool in its own process, as a person would."""
+        tools = _package_root() / 'tools'
+        command: List[str] = [sys.executable]
+        if tool == 'test.py' and self.num_processes > 1:
+            command += ['-m', 'torch.distributed.run', '--standalone']
+            command += [f'--nproc_per_node={self.num_processes}']
+            arguments = [*arguments, '--launcher', 'pytorch']
+        command += [str(tools / tool), *map(str, arguments)]
+        if options:
+            command.append('--cfg-options')
+            command += [f'{key}={value}' for key, value in options.items()]
+        print_log(' '.join(command))
+        status = subprocess.run(command, env=_environment()).returncode
+        if status:
+            raise RuntimeError(
+                f'{tool} failed with exit status {status}; what it printed '
+                'is above. Finished stages are kept: mend the cause and run '
+                'the same command again'
+            )
+
+    # -------------------------------------------------------------- stages
+    def _label(self, stage: Stage, folder: Path) -> Path:
+        dataset = 'test_dataloader.dataset'
+        options = {
+            f'{dataset}.ann_file': self.ann_file,
+            f'{dataset}.img_prefix': self.img_prefix,
+            **_priors(stage.get('priors', {})),
+            **stage.get('options', {}),
+        }
+        if self.truth_file is not None:
+            options['test_evaluator.ann_file'] = self.truth_file
+        arguments = [_config_path(stage), '--work-dir', folder]
+        self._call('test.py', arguments, options)
+        return folder / 'masks.json'
+
+    def _train(self, stage: Stage, folder: Path) -> Path:
+        dataset = 'train_dataloader.dataset'
+        options = {
+            f'{dataset}.ann_file': self.ann_file,
+            f'{dataset}.data_prefix.img_path': self.img_prefix,
+            **stage.get('options', {}),
+        }
+        if 'pseudo' in stage:
+            options[f'{dataset}.pseudo_ann_file'] = stage['pseudo']
+        arguments = [_config_path(stage), '--work-dir', folder]
+        # A killed training goes on where it was.
+        self._call('train.py', [*arguments, '--resume'], options)
+        return Path((folder / 'last_checkpoint').read_text().strip())
+
+    def _test(self, stage: Stage, folder: Path) -> Path:
+        dataset = 'test_dataloader.dataset'
+        options = {
+            f'{dataset}.ann_file': self.val_ann_file,
+            f'{dataset}.data_prefix.img_path': self.val_img_prefix,
+            'test_evaluator.ann_file': self.val_ann_file,
+            'test_evaluator.outfile_prefix': folder / 'predictions',
+            **stage.get('options', {}),
+        }
+        arguments = [_config_path(stage), stage['checkpoint']]
+        self._call('test.py', [*arguments, '--work-dir', folder], options)
+        logs = sorted(folder.glob('*/*.json'))
+        metrics = json.loads(logs[-1].read_text().splitlines()[-1])
+        dump_json(metrics, folder / 'metrics.json')
+        return folder / 'metrics.json'
+
+    def _filter(self, stage: Stage, folder: Path) -> Path:
+        source = self.truth_file or self.ann_file
+        pseudo = PseudoMaskSet.load(stage['pseudo'])
+        data = load_json(source)  # type: ignore[arg-type]
+        data, stats = filter_missing_data(data, pseudo, name=source)
+        report = dict(missing_data=vars(stats))
+        if self.truth_file is not None and stage.get('ria') is not None:
+            data, stats = filter_ria(data, pseudo, stage['ria'], name=source)
+            report['ria'] = vars(stats)
+        dump_json(data, folder / 'annotations.json')
+        dump_json(report, folder / 'stats.json')
+        print_log(f'filtered {source}: {report}')
+        return folder / 'annotations.json'
+
+    def _overlay(self, stage: Stage, folder: Path) -> Path:
+        from ..visualization.overlay_tracks import overlay_masks
+
+        predicted = 'predictions' in stage
+        prefix = self.val_img_prefix if predicted else self.img_prefix
+        if predicted:
+            path = Path(stage['predictions']).with_name(
+                'predictions.results.json'
+            )
+            masks = PseudoMaskSet.from_results(path, self.val_ann_file)  # type: ignore
+        else:
+            masks = PseudoMaskSet.load(stage['masks'])
+        number = stage.get('num_videos', 3)
+        overlay_masks(masks, prefix, folder, number)  # type: ignore[arg-type]
+        return folder
+
+    def _report(self, stage: Stage, folder: Path) -> Path:
+        from ..visualization.report import write_report
+
+        sources = {
+            name: PseudoMaskSet.load(path)
+            for name, path in stage.get('sources', {}).items()
+        }
+        truth = None
+        if self.truth_file is not None:
+            truth = VideoAnnotations.from_file(self.truth_file, True)
+        write_report(
+            folder / 'report.html',
+            final=PseudoMaskSet.load(stage['final']),
+            sources=sources,
+            annotations=VideoAnnotations.from_file(self.ann_file),  # type: ignore
+            img_prefix=self.img_prefix,
+            truth=truth,
+            stage_times=self.times,
+            metrics=_optional_json(stage.get('metrics')),
+            filter_stats=_optional_json(
+                stage.get('filtered'), name='stats.json'
+            ),
+        )
+        return folder / 'report.html'
+
+
+def _absolute(path: Any) -> Optional[str]:
+    return None if path is None else str(Path(path).resolve())
+
+
+def _package_root() -> Path:
+    """Folder with ``configs`` and ``tools``: the checkout or ``.mim``."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parent
+    return checkout if (checkout / 'tools').is_dir() else package / '.mim'
+
+
+def _config_path(stage: Stage) -> Path:
+    path = Path(stage['config'])
+    return path if path.is_file() else _package_root() / 'configs' / path
+
+
+def _references(value: Any) -> List[str]:
+    if isinstance(value, Mapping):
+        return [r for child in value.values() for r in _references(child)]
+    if isinstance(value, (list, tuple)):
+        return [r for child in value for r in _references(child)]
+    return [value] if isinstance(value, str) and value[:1] == '@' else []
+
+
+def _resolve(value: Any, outputs: Mapping[str, str]) -> Any:
+    """Replace ``@NAME``; a stage that was left out leaves nothing."""
+    if isinstance(value, Mapping):
+        pairs = {k: _resolve(v, outputs) for k, v in value.items()}
+        return {k: v for k, v in pairs.items() if v is not None}
+    if isinstance(value, (list, tuple)):
+        return [_resolve(child, outputs) for child in value]
+    if isinstance(value, str) and value[:1] == '@':
+        return outputs.get(value[1:])
+    return value
+
+
+def _priors(priors: Mapping[str, str]) -> Dict[str, str]:
+    return {
+        f'test_dataloader.dataset.priors.{name}': path
+        for name, path in priors.items()
+    }
+
+
+def _optional_json(path: Optional[str], name: Optional[str] = None) -> Any:
+    if path is None:
+        return {}
+    return load_json(Path(path).with_name(name) if name else path)
+
+
+def _environment() -> Dict[str, str]:
+    """Let child processes find this package without an installation."""
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, os.environ.get('PYTHONPATH', '')]
+    return {
+        **os.environ,
+        'PYTHONPATH': os.pathsep.join(p for p in paths if p),
+    }

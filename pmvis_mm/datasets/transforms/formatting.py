@@ -1,0 +1,132 @@
+"""Packing clips into the inputs of a model."""
+
+from typing import List, Optional, Tuple, Union
+
+import numpy as np
+from mmdet.datasets.transforms import PackTrackInputs
+
+from ...registry import TRANSFORMS
+from ...utils.errors import ConfigError
+from .filtering import align_masks_valid
+
+_META_KEYS = (
+    'img_id',
+    'img_path',
+    'ori_shape',
+    'img_shape',
+    'scale_factor',
+    'flip',
+    'flip_direction',
+    'frame_id',
+    'is_video_data',
+    'video_id',
+    'video_length',
+    'ori_video_length',
+)
+# Raw annotations; with them a mask would travel beside the packed boxes.
+_RAW_KEYS = ('instances', 'images')
+
+
+@TRANSFORMS.register_module()
+class PackVISInputs(PackTrackInputs):
+    """Pack a clip; frames may differ in size, raw annotation stays out.
+
+    Other than ``PackTrackInputs``:
+
+    - Frames of different size (from independent crops) are padded with
+      zeros, bottom and right, to a common size before they are stacked;
+      ``img_shape`` of each frame stays that of its content. Note that after
+      normalisation the padding is no longer zero.
+    - ``instances`` is never copied into ``metainfo``.
+    - ``gt_masks_valid`` becomes ``gt_instances.masks_valid`` (bool tensor,
+      (N, )).
+
+    Required Keys (lists over the T frames of a clip):
+
+    - img_id
+    - img (optional, (H_t, W_t, 3))
+    - gt_bboxes, gt_bboxes_labels, gt_instances_ids, gt_masks,
+      gt_masks_valid, gt_ignore_flags (optional)
+    - key_frame_flags (optional)
+
+    Added Keys:
+
+    - inputs (Tensor): (T, 3, H, W), H and W the largest of the clip.
+    - data_samples (TrackDataSample): One ``DetDataSample`` per frame.
+
+    Args:
+        meta_keys (str | tuple[str], optional): Further keys to be copied
+            into the ``metainfo`` of each frame. Defaults to None.
+
+    Raises:
+        ConfigError: If raw annotations are asked for.
+    """
+
+    mapping_table = dict(
+        PackTrackInputs.mapping_table, gt_masks_valid='masks_valid'
+    )
+
+    def __init__(
+        self, meta_keys: Optional[Union[str, Tuple[str, ...]]] = None
+    ) -> None:
+        extra = (meta_keys,) if isinstance(meta_keys, str) else meta_keys
+        raw = [key for key in extra or () if key in _RAW_KEYS]
+        if raw:
+            raise ConfigError(
+                f'meta_keys asks for raw annotations: {raw}',
+                fix='remove them; what a model may see is in gt_instances',
+            )
+        super().__init__(
+            meta_keys=tuple(extra or ()), default_meta_keys=_META_KEYS
+        )
+
+    def transform(self, results: dict) -> dict:
+        """Pack a clip.
+
+        Args:
+            results (dict): Lists over its frames.
+
+        Returns:
+            dict: ``inputs`` and ``data_samples``.
+        """
+        results = dict(results)
+        if 'img' in results:
+            results['img'] = _pad_to_common_size(results['img'])
+        if 'gt_masks_valid' in results:
+            results['gt_masks_valid'] = _aligned_valid(results)
+        return super().transform(results)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys})'
+
+
+def _pad_to_common_size(images: List[np.ndarray]) -> List[np.ndarray]:
+    """Pad (H_t, W_t, C) images with zeros, bottom and right."""
+    height = max(image.shape[0] for image in images)
+    width = max(image.shape[1] for image in images)
+    padded = []
+    for image in images:
+        rest = (height - image.shape[0], width - image.shape[1])
+        if any(rest):
+            image = np.pad(image, ((0, rest[0]), (0, rest[1]), (0, 0)))
+        padded.append(image)
+    return padded
+
+
+def _aligned_valid(results: dict) -> List[np.ndarray]:
+    """Align the validity of every frame with its instances."""
+    keys = (
+        'gt_bboxes',
+        'gt_instances_ids',
+        'gt_masks_valid',
+        'gt_masks_valid_ids',
+        'video_id',
+        'frame_id',
+    )
+    frames = [
+        {key: results[key][t] for key in keys if key in results}
+        for t in range(len(results['gt_masks_valid']))
+    ]
+    for frame in frames:
+        align_masks_valid(frame)
+    return [frame['gt_masks_valid'] for frame in frames]

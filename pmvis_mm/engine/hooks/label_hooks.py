@@ -1,0 +1,138 @@
+"""Hooks of the labelling loop: they turn one stage into the next."""
+from typing import Any, Dict, List, Optional, Sequence
+
+from mmengine.hooks import Hook
+
+from ...labeling.label_video import LabelResult, LabelVideo, TracksById
+from ...labeling.selection import doob, select_track
+from ...registry import HOOKS
+from ...structures import MaskTrack
+from ...utils.errors import ConfigError
+
+TRACKS = ('fused', 'all')
+
+
+@HOOKS.register_module()
+class DOOBHook(Hook):
+    """Applies DOOB (PM-VIS, section III-D3) to every frame of a video.
+
+    Args:
+        crop_first (bool): See :func:`pmvis_mm.labeling.selection.doob`.
+        margin (int): See there.
+        overlap (str): See there.
+        stage (str): Name of the result. Defaults to 'doob'.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        crop_first: bool = False,
+        margin: int = 0,
+        overlap: str = 'whole',
+        stage: str = 'doob',
+    ) -> None:
+        self.options: Dict[str, Any] = dict(
+            crop_first=crop_first, margin=margin, overlap=overlap
+        )
+        self.stage = stage
+
+    def after_label(
+        self, runner: Any, video: LabelVideo, result: LabelResult
+    ) -> None:
+        """Clean the current masks."""
+        tracks = [track.copy() for track in result.tracks]
+        for frame in range(result.video.length):
+            boxes = [track.boxes[frame] for track in tracks]
+            masks = [track.masks[frame] for track in tracks]
+            for track, mask in zip(tracks, doob(masks, boxes, **self.options)):
+                if mask is not track.masks[frame]:
+                    source = track.sources[frame] or ''
+                    track.set(frame, mask, source, track.scores[frame])
+        result.commit(self.stage, tracks)
+
+
+@HOOKS.register_module()
+class SHQMHook(Hook):
+    """Applies SHQM (PM-VIS, Eq. 6-8) to every instance and frame.
+
+    The candidates are masks of earlier sources and, unless ``own`` is None,
+    the current ones.
+
+    Args:
+        candidates (Sequence[str]): Names of priors of the dataset, in
+            ascending order of trust (the last wins ties).
+        own (str, optional): Name of the current masks among the candidates;
+            None leaves them out. Defaults to 'track'.
+        tracks (str): Whether the tracks of several keyframes compete as
+            'all' or as the one 'fused'. Defaults to 'all': the paper gives
+            no rule, but its text speaks of several sets.
+        require (Sequence[str]): Candidates without whose mask a frame gets
+            none. Defaults to none.
+        priority (Sequence[str], optional): Who wins ties, first wins.
+        box_term (str): 'iou' or 'giou'. Defaults to 'iou'.
+        box_rule (str): 'half_open' or 'inclusive'.
+        stage (str): Name of the result. Defaults to 'shqm'.
+
+    Raises:
+        ConfigError: If there are fewer than two candidates.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        candidates: Sequence[str],
+        own: Optional[str] = 'track',
+        tracks: str = 'all',
+        require: Sequence[str] = (),
+        priority: Optional[Sequence[str]] = None,
+        box_term: str = 'iou',
+        box_rule: str = 'half_open',
+        stage: str = 'shqm',
+    ) -> None:
+        if tracks not in TRACKS:
+            raise ValueError(f'tracks should be one of {TRACKS}, got {tracks!r}')
+        if len(candidates) + (own is not None) < 2:
+            raise ConfigError(
+                f'SHQM needs two candidates or more, got {list(candidates)}',
+                fix='name earlier sources in "candidates"',
+            )
+        self.candidates = list(candidates)
+        self.own = own
+        self.tracks = tracks
+        self.tie_order = priority
+        self.require = list(require)
+        self.options = dict(box_term=box_term, box_rule=box_rule)
+        self.stage = stage
+
+    def after_label(
+        self, runner: Any, video: LabelVideo, result: LabelResult
+    ) -> None:
+        """Select among the candidates."""
+        sets = self._collect(video, result)
+        selected: List[MaskTrack] = []
+        for track in result.tracks:
+            mine = {
+                name: masks[track.id]
+                for name, masks in sets.items()
+                if track.id in masks
+            }
+            chosen = select_track(
+                track, mine, self.require, self.tie_order, **self.options
+            )
+            selected.append(chosen)
+        result.commit(self.stage, selected)
+
+    def _collect(
+        self, video: LabelVideo, result: LabelResult
+    ) -> Dict[str, TracksById]:
+        sets = {name: video.prior(name) for name in self.candidates}
+        if self.own is None:
+            return sets
+        if self.tracks == 'all' and len(result.candidates) > 1:
+            for name, masks in result.candidates.items():
+                sets[name] = masks
+        else:
+            sets[self.own] = {track.id: track for track in result.tracks}
+        return sets

@@ -1,0 +1,4 @@
+"""Loops."""
+from .label_loop import LabelLoop
+
+__all__ = ['LabelLoop']

@@ -1,0 +1,111 @@
+"""Finished videos on disk: what makes labelling survive a kill."""
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Dict, List
+
+from ...labeling.label_video import LabelResult
+from ...structures import PseudoMaskSet, VideoInfo
+from ...utils.errors import MaskSetError
+from ...utils.fileio import dump_json, load_json
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hash configs together with the content of every file they name.
+
+    Args:
+        *parts: Nested dicts, lists and plain values. A string that is the
+            path of a file counts by its content, not by its name.
+
+    Returns:
+        str: 12 hex digits.
+    """
+    text = json.dumps([_plain(part) for part in parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (str, Path)) and _is_file(value):
+        return dict(sha256=_file_hash(Path(value)))
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return repr(value)
+
+
+def _is_file(value: Any) -> bool:
+    try:
+        return Path(value).is_file()
+    except (OSError, ValueError):  # too long or with a NUL: not a path
+        return False
+
+
+def _file_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class ShardStore:
+    """One file per finished video, written atomically.
+
+    Args:
+        folder (Path): Where the shards are.
+        categories (list[dict]): Categories of the dataset.
+    """
+
+    def __init__(
+        self, folder: Path, categories: List[Dict[str, Any]]
+    ) -> None:
+        self.folder = folder
+        self.categories = categories
+
+    def path(self, video: VideoInfo) -> Path:
+        """Name the shard of a video."""
+        return self.folder / f'{video.id}.json'
+
+    def exists(self, video: VideoInfo) -> bool:
+        """Tell whether a video is finished."""
+        return self.path(video).is_file()
+
+    def write(self, result: LabelResult, stats: Dict[str, Any]) -> None:
+        """Store a finished video with all its stages."""
+        stages = {}
+        for stage, tracks in result.stages.items():
+            masks = PseudoMaskSet(
+                {result.video.id: result.video},
+                self.categories,
+                {result.video.id: tracks},
+            )
+            stages[stage] = masks.to_json()
+        data = dict(stages=stages, stats=stats)
+        dump_json(data, self.path(result.video))
+
+    def read(self, video: VideoInfo) -> LabelResult:
+        """Load a finished video."""
+        result = LabelResult(video, [])
+        for stage, data in self._load(video)['stages'].items():
+            masks = PseudoMaskSet.from_json(data, str(self.path(video)))
+            result.commit(stage, masks.tracks[video.id])
+        return result
+
+    def stats(self, video: VideoInfo) -> Dict[str, Any]:
+        """Load what was measured while a video was labelled."""
+        return self._load(video)['stats']
+
+    def _load(self, video: VideoInfo) -> Dict[str, Any]:
+        path = self.path(video)
+        data = load_json(path, MaskSetError)
+        if not isinstance(data, dict) or not {'stages', 'stats'} <= set(data):
+            raise MaskSetError(
+                'not a finished video',
+                file=path,
+                video=video.id,
+                fix='delete this file and run again',
+            )
+        return data

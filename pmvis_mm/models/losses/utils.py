@@ -1,0 +1,66 @@
+"""What the mask losses share."""
+
+import torch
+from torch import Tensor
+
+from ...structures.mask_targets import MaskTargets
+from ...utils.errors import PMVISError
+
+
+def check_rows(mask_logits: Tensor, targets: MaskTargets) -> None:
+    """Refuse logits and targets that do not belong together.
+
+    Args:
+        mask_logits (Tensor): (num_pos, T, h, w).
+        targets (MaskTargets): One row per prediction.
+
+    Raises:
+        PMVISError: If the shapes differ.
+    """
+    if mask_logits.shape != targets.box_masks.shape:
+        raise PMVISError(
+            f'mask logits {tuple(mask_logits.shape)} and box masks '
+            f'{tuple(targets.box_masks.shape)} differ in shape',
+            fix='gather the targets with the assignment of these '
+            'predictions, at the stride of the mask head',
+        )
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Leave half precision: sums over whole maps overflow in it."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def zero_loss(mask_logits: Tensor) -> Tensor:
+    """Return 0 with a gradient path, so that DDP finds all parameters."""
+    return at_least_float32(mask_logits).sum() * 0
+
+
+def mean_over_valid(per_map: Tensor, targets: MaskTargets) -> Tensor:
+    """Average over rows and frames that have a mask; 0 without any.
+
+    Args:
+        per_map (Tensor): float, (num_pos, T).
+        targets (MaskTargets): Uses ``masks_valid``, same shape.
+
+    Returns:
+        Tensor: Scalar.
+    """
+    assert targets.masks_valid is not None
+    valid = targets.masks_valid.to(per_map.dtype)
+    return (per_map * valid).sum() / valid.sum().clamp(min=1)
+
+
+def require_masks(targets: MaskTargets, name: str) -> Tensor:
+    """Return the masks, or say why a loss cannot be computed.
+
+    Raises:
+        PMVISError: If the targets have none.
+    """
+    if targets.masks is None:
+        raise PMVISError(
+            f'{name} needs masks, but these targets hold boxes only',
+            fix='train on pseudo or real masks, or take this loss out of '
+            'mask_losses (box supervision)',
+        )
+    return targets.masks

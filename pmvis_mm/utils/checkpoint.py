@@ -1,0 +1,213 @@
+"""Reading checkpoints without running what is in them."""
+import pickle
+import types
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Union
+
+import torch
+from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+from .errors import CheckpointError
+
+_SHOWN = 8
+
+# What plain tensors, arrays and containers are rebuilt with. Anything else
+# in a pickle may run code.
+_SAFE = {
+    'builtins': ('set', 'frozenset', 'slice', 'complex', 'bytearray'),
+    'collections': ('OrderedDict', 'defaultdict', 'Counter', 'deque'),
+    '_codecs': ('encode',),
+    'numpy': ('ndarray', 'dtype'),
+    'numpy.core.multiarray': ('_reconstruct', 'scalar'),
+    'numpy._core.multiarray': ('_reconstruct', 'scalar'),
+    'torch': ('Size', 'device'),
+    'torch._utils': (
+        '_rebuild_tensor',
+        '_rebuild_tensor_v2',
+        '_rebuild_parameter',
+    ),
+    'torch.nn.parameter': ('Parameter',),
+    'torch.storage': ('UntypedStorage',),
+}
+
+
+class _Skipped(dict):
+    """Stands for an object of a class that is not loaded."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def append(self, item: Any) -> None:
+        """Take the items of a pickled list and drop them."""
+
+    def extend(self, items: Any) -> None:
+        """Take the items of a pickled list and drop them."""
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Rebuilds tensors, arrays and containers; skips all other classes."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        value = getattr(torch, name, None) if module == 'torch' else None
+        plain = isinstance(value, torch.dtype) or name.endswith('Storage')
+        if name in _SAFE.get(module, ()) or (module == 'torch' and plain):
+            return super().find_class(module, name)
+        return _Skipped
+
+
+def _load_plain(file: Any, **kwargs: Any) -> Any:
+    return _PlainUnpickler(file, **kwargs).load()
+
+
+_PLAIN_PICKLE = types.SimpleNamespace(
+    __name__='pmvis_mm.plain_pickle',
+    Unpickler=_PlainUnpickler,
+    load=_load_plain,
+)
+
+
+def read_checkpoint(path: Union[str, Path]) -> Dict[str, Any]:
+    """Read a checkpoint file on the CPU.
+
+    Training checkpoints of mmengine hold its own objects beside the weights
+    (the log history), which ``torch.load(weights_only=True)`` refuses in
+    some versions. They are then skipped: nothing in a file is ever run.
+
+    Args:
+        path (str | Path): File, or an address with ``://`` that is
+            downloaded as mmengine does.
+
+    Returns:
+        dict: ``state_dict`` (name -> Tensor) and ``meta`` (dict, may be
+        empty).
+
+    Raises:
+        CheckpointError: If the file is missing or holds no weights.
+    """
+    path = str(path)
+    if '://' in path:
+        data = _read_remote(path)
+    else:
+        if not Path(path).is_file():
+            raise CheckpointError(
+                'checkpoint does not exist',
+                file=path,
+                fix='give the .pth file that training wrote',
+            )
+        data = _read_local(path)
+    weights = data.get('state_dict', data) if isinstance(data, dict) else None
+    if not isinstance(weights, Mapping) or not _are_weights(weights):
+        raise CheckpointError(
+            'no weights of a model in this file',
+            file=path,
+            fix='give the .pth file that training wrote',
+        )
+    meta = data.get('meta')
+    return dict(
+        state_dict={_bare(name): value for name, value in weights.items()},
+        meta=meta if isinstance(meta, dict) else {},
+    )
+
+
+def _read_local(path: str) -> Any:
+    readers: List[Callable[[], Any]] = [
+        lambda: torch.load(path, map_location='cpu', weights_only=True),
+        lambda: torch.load(
+            path,
+            map_location='cpu',
+            weights_only=False,
+            pickle_module=_PLAIN_PICKLE,
+        ),
+    ]
+    for reader in readers:
+        try:
+            return reader()
+        except Exception as error:
+            # What a broken file raises depends on where it is broken.
+            reason = error
+    raise CheckpointError(
+        f'not a checkpoint, or cut off ({type(reason).__name__})',
+        file=path,
+        fix='copy or download it again',
+    ) from reason
+
+
+def _read_remote(path: str) -> Any:
+    try:
+        return CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    except Exception as reason:
+        raise CheckpointError(
+            f'cannot be downloaded ({reason})',
+            file=path,
+            fix='check address and connection, or give a local file',
+        ) from reason
+
+
+def _are_weights(weights: Mapping) -> bool:
+    return bool(weights) and all(
+        isinstance(name, str) and isinstance(value, Tensor)
+        for name, value in weights.items()
+    )
+
+
+def _bare(name: str) -> str:
+    """Drop what DataParallel puts in front."""
+    return name[len('module.') :] if name.startswith('module.') else name
+
+
+def load_weights(
+    model: nn.Module, state_dict: Mapping[str, Tensor], file: Any = None
+) -> None:
+    """Load all weights of a model, or fail.
+
+    Args:
+        model (nn.Module): Changed in place.
+        state_dict (Mapping[str, Tensor]): By name of the parameter or
+            buffer. Names that the model does not have are logged.
+        file (object, optional): Names the file in messages.
+
+    Raises:
+        CheckpointError: If a weight is missing or has another shape; lists
+            which.
+    """
+    own = model.state_dict()
+    missing = [
+        name
+        for name in own
+        # Counters that checkpoints of old versions lack.
+        if name not in state_dict and not name.endswith('num_batches_tracked')
+    ]
+    misfits = [
+        f'{name} {tuple(state_dict[name].shape)}, the model has '
+        f'{tuple(value.shape)}'
+        for name, value in own.items()
+        if name in state_dict and state_dict[name].shape != value.shape
+    ]
+    for problem, names in (
+        ('lacks weights of the model', missing),
+        ('has weights of another shape', misfits),
+    ):
+        if names:
+            raise CheckpointError(
+                f'checkpoint {problem}: {_listing(names)}',
+                file=file,
+                fix='give config and checkpoint of the same model, with as '
+                'many classes',
+            )
+    unused = [name for name in state_dict if name not in own]
+    if unused:
+        print_log(
+            f'{file}: the model has no use for {_listing(unused)}', 'current'
+        )
+    model.load_state_dict(state_dict, strict=False)
+
+
+def _listing(names: List[str]) -> str:
+    text = '; '.join(names[:_SHOWN])
+    rest = len(names) - _SHOWN
+    return f'{text} and {rest} more' if rest > 0 else text

@@ -1,0 +1,54 @@
+"""Let the annotation file decide how many classes a model has."""
+from typing import Any, Optional
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from .fileio import load_json
+
+
+def sync_num_classes(cfg: Config) -> Optional[int]:
+    """Set every ``num_classes`` of the model to that of the data.
+
+    Does something only if the config says ``num_classes_from_data = True``,
+    so that people train on their own json without touching a model config.
+    The training dataset counts, without one the test dataset.
+
+    Args:
+        cfg (Config): Changed in place.
+
+    Returns:
+        int, optional: The number of classes; None if nothing was asked for.
+
+    Raises:
+        AnnotationError: If the annotation file is missing or no json.
+    """
+    if not cfg.get('num_classes_from_data', False):
+        return None
+    loader = cfg.get('train_dataloader') or cfg.get('test_dataloader')
+    dataset = loader['dataset']
+    while 'dataset' in dataset:  # wrappers such as RepeatDataset
+        dataset = dataset['dataset']
+    classes = dataset.get('metainfo', {}).get('classes')
+    if classes is None:
+        classes = load_json(dataset['ann_file'])['categories']
+    changed = _set(cfg.model, len(classes))
+    print_log(
+        f'{len(classes)} classes in {dataset["ann_file"]}; '
+        f'{changed} parts of the model follow',
+        'current',
+    )
+    return len(classes)
+
+
+def _set(node: Any, number: int) -> int:
+    """Set ``num_classes`` below a node; returns how many there were."""
+    changed = 0
+    if isinstance(node, dict):
+        if 'num_classes' in node:
+            node['num_classes'] = number
+            changed += 1
+        changed += sum(_set(child, number) for child in node.values())
+    elif isinstance(node, (list, tuple)):
+        changed += sum(_set(child, number) for child in node)
+    return changed

@@ -1,0 +1,322 @@
+"""The labelling report: one html file that says how good the masks are."""
+
+import math
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+
+import jinja2
+import numpy as np
+
+from ..evaluation.functional.mask_quality import (
+    MaskQuality,
+    measure_masks,
+    oracle,
+)
+from ..structures import MaskTrack, PseudoMaskSet, VideoAnnotations
+from ..structures.frame_reader import FrameReader
+from ..utils.fileio import atomic_write
+from .report_pictures import iou_curves, score_histogram, track_strip
+
+# More rows than this are no help in a browser; the worst come first.
+MAX_VIDEO_ROWS = 50
+_TEMPLATES = Path(__file__).parent / 'templates'
+
+
+def write_report(
+    path: Union[str, Path],
+    final: PseudoMaskSet,
+    sources: Mapping[str, PseudoMaskSet],
+    annotations: VideoAnnotations,
+    img_prefix: Optional[str],
+    truth: Optional[VideoAnnotations] = None,
+    stage_times: Sequence[Mapping[str, Any]] = (),
+    metrics: Optional[Mapping[str, float]] = None,
+    filter_stats: Optional[Mapping[str, Any]] = None,
+    num_worst: int = 20,
+    title: str = 'Labelling report',
+) -> None:
+    """Write the report: one html file without links to anything outside.
+
+    Args:
+        path (str | Path): Target, written atomically.
+        final (PseudoMaskSet): The masks that were chosen.
+        sources (Mapping[str, PseudoMaskSet]): The candidates, by name as in
+            ``sources`` of the final masks.
+        annotations (VideoAnnotations): The annotated boxes.
+        img_prefix (str, optional): Folder of the frames; None leaves the
+            pictures of tracks out.
+        truth (VideoAnnotations, optional): Real masks of the same videos
+            and annotation ids. Defaults to None.
+        stage_times (Sequence[Mapping]): One row per stage, e.g.
+            ``dict(stage='shqm', videos=10, seconds=1.5)``; the keys name
+            the columns. Defaults to ().
+        metrics (Mapping[str, float], optional): AP and the like of a model.
+            Defaults to None.
+        filter_stats (Mapping, optional): What filters removed; may be
+            nested. Defaults to None.
+        num_worst (int): Number of tracks to show: those of the lowest mean
+            IoU with ``truth``, else of the lowest mean score. Defaults to
+            20.
+        title (str): Heading. Defaults to 'Labelling report'.
+
+    Raises:
+        MaskSetError: If the sets do not fit the annotations.
+        AnnotationError: If ``truth`` has no masks.
+        FrameError: If a frame to be shown cannot be read.
+        OutputError: If the report cannot be written.
+    """
+    final.validate(annotations)
+    for name, masks in sources.items():
+        final.check_same_videos(masks, name)
+    qualities: Dict[str, MaskQuality] = {}
+    if truth is not None:
+        final.check_same_videos(truth, 'the real masks')
+        qualities = _measure(final, sources, truth)
+    worst = _worst_tracks(final, qualities.get('final'), num_worst)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(number=format_number, percent=format_percent)
+    html = environment.get_template('report.html.j2').render(
+        title=title,
+        cards=_cards(final, annotations, qualities),
+        source_rows=_source_rows(final, sources, annotations, qualities),
+        set_names=list(qualities),
+        histogram=score_histogram(final),
+        curves=iou_curves(qualities),
+        video_rows=_video_rows(final, qualities)[:MAX_VIDEO_ROWS],
+        num_videos=len(final.videos),
+        worst=_describe_tracks(
+            worst, final, img_prefix, truth, qualities.get('final')
+        ),
+        stage_columns=_columns(stage_times),
+        stage_times=stage_times,
+        metrics=metrics or {},
+        filter_stats=flatten(filter_stats or {}),
+    )
+    with atomic_write(path) as file:
+        file.write(html)
+
+
+# -------------------------------------------------------------- formatting
+def format_number(value: Any) -> str:
+    """Write a number for people; a dash for None and NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return '–'
+    if isinstance(value, (bool, str)):
+        return str(value)
+    if isinstance(value, (int, np.integer)):
+        return f'{value:,}'
+    if isinstance(value, (float, np.floating)):
+        return f'{value:,.1f}' if abs(value) >= 100 else f'{value:.3f}'
+    return str(value)
+
+
+def format_percent(value: Optional[float]) -> str:
+    """Write a share as percent; a dash for None and NaN."""
+    if value is None or math.isnan(value):
+        return '–'
+    return f'{100 * value:.1f} %'
+
+
+def flatten(values: Mapping[str, Any], prefix: str = '') -> Dict[str, Any]:
+    """Turn nested mappings into one, keys joined by ' / '."""
+    result: Dict[str, Any] = {}
+    for key, value in values.items():
+        name = f'{prefix}{key}'
+        if isinstance(value, Mapping):
+            result.update(flatten(value, f'{name} / '))
+        else:
+            result[name] = value
+    return result
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> List[str]:
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+# ----------------------------------------------------------------- numbers
+def _measure(
+    final: PseudoMaskSet,
+    sources: Mapping[str, PseudoMaskSet],
+    truth: VideoAnnotations,
+) -> Dict[str, MaskQuality]:
+    """Judge the sources, then the final set and the best possible one."""
+    qualities = {
+        name: measure_masks(masks, truth) for name, masks in sources.items()
+    }
+    bound = oracle(list(qualities.values())) if qualities else None
+    qualities['final'] = measure_masks(final, truth)
+    if bound is not None:
+        qualities['oracle'] = bound
+    return qualities
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
+
+
+def mean_score(track: MaskTrack) -> float:
+    """Average the scores of a track; NaN where no mask has one."""
+    scores = [score for score in track.scores if score is not None]
+    return float(np.mean(scores)) if scores else math.nan
+
+
+def _cards(
+    final: PseudoMaskSet,
+    annotations: VideoAnnotations,
+    qualities: Mapping[str, MaskQuality],
+) -> List[Dict[str, str]]:
+    scores = [s for track in final for s in track.scores if s is not None]
+    covered = _ratio(final.num_masks, annotations.num_boxes)
+    mean = float(np.mean(scores)) if scores else math.nan
+    cards = [
+        ('videos', format_number(len(final.videos))),
+        ('tracks', format_number(sum(1 for _ in annotations))),
+        ('boxes', format_number(annotations.num_boxes)),
+        ('masks', format_number(final.num_masks)),
+        ('boxes with a mask', format_percent(covered)),
+        ('mean score', format_number(mean)),
+    ]
+    if 'final' in qualities:
+        miou = qualities['final'].summary()['miou']
+        cards.append(('mean IoU', format_percent(miou)))
+    return [dict(name=name, value=value) for name, value in cards]
+
+
+def _source_rows(
+    final: PseudoMaskSet,
+    sources: Mapping[str, PseudoMaskSet],
+    annotations: VideoAnnotations,
+    qualities: Mapping[str, MaskQuality],
+) -> List[Dict[str, Any]]:
+    """Count masks per set, and how many the selector took from each."""
+    chosen = final.source_counts()
+    names = list(dict.fromkeys([*sources, *chosen]))
+    rows: List[Dict[str, Any]] = []
+    for name in [*names, 'final', 'oracle']:
+        masks = final if name == 'final' else sources.get(name)
+        if name == 'oracle' and name not in qualities:
+            continue
+        count = None if masks is None else masks.num_masks
+        taken = final.num_masks if name == 'final' else chosen.get(name, 0)
+        row = dict(
+            name=name,
+            masks=count,
+            covered=None
+            if count is None
+            else _ratio(count, annotations.num_boxes),
+            chosen=None if name == 'oracle' else taken,
+            share=None if name == 'oracle' else _ratio(taken, final.num_masks),
+        )
+        if name in qualities:
+            row.update(quality=qualities[name].summary())
+        rows.append(row)
+    return rows
+
+
+def _video_rows(
+    final: PseudoMaskSet, qualities: Mapping[str, MaskQuality]
+) -> List[Dict[str, Any]]:
+    """Summarise every video, the worst first, those without tracks last."""
+    ious = {name: quality.per_video() for name, quality in qualities.items()}
+    rows = []
+    for key, video in final.videos.items():
+        tracks = final.tracks[key]
+        boxes = sum(b is not None for track in tracks for b in track.boxes)
+        masks = sum(track.num_masks for track in tracks)
+        scores = [s for track in tracks for s in track.scores if s is not None]
+        rows.append(
+            dict(
+                id=key,
+                name=video.name,
+                frames=video.length,
+                tracks=len(tracks),
+                masks=masks,
+                covered=_ratio(masks, boxes),
+                score=float(np.mean(scores)) if scores else math.nan,
+                ious={
+                    name: values.get(key, {}).get('miou', math.nan)
+                    for name, values in ious.items()
+                },
+            )
+        )
+    by = 'ious' if qualities else 'score'
+
+    def badness(row: Dict[str, Any]) -> float:
+        value = row['ious']['final'] if by == 'ious' else row['score']
+        return math.inf if math.isnan(value) else value
+
+    return sorted(rows, key=badness)
+
+
+# ------------------------------------------------------------ worst tracks
+def _track_ious(quality: Optional[MaskQuality]) -> Dict[int, float]:
+    groups: Dict[int, List[float]] = {}
+    for (track, _), iou in quality.ious.items() if quality else ():
+        groups.setdefault(track, []).append(iou)
+    return {track: float(np.mean(ious)) for track, ious in groups.items()}
+
+
+def _worst_tracks(
+    final: PseudoMaskSet, quality: Optional[MaskQuality], number: int
+) -> List[MaskTrack]:
+    """Rank by mean IoU if known, else by mean score; no mask is worst.
+
+    Tracks that can be judged by neither are left out.
+    """
+    ious = _track_ious(quality)
+    ranked = []
+    for track in final:
+        value = ious.get(track.id, math.nan)
+        if quality is None:
+            value = mean_score(track)
+            if not track.num_masks and any(track.boxes):
+                value = 0.0
+        if not math.isnan(value):
+            ranked.append((value, track.id, track))
+    return [track for _, _, track in sorted(ranked, key=lambda r: r[:2])][
+        :number
+    ]
+
+
+def _describe_tracks(
+    tracks: Sequence[MaskTrack],
+    final: PseudoMaskSet,
+    img_prefix: Optional[str],
+    truth: Optional[VideoAnnotations],
+    quality: Optional[MaskQuality],
+) -> List[Dict[str, Any]]:
+    names = {c['id']: c.get('name', c['id']) for c in final.categories}
+    real = {track.id: track for track in truth} if truth is not None else {}
+    ious = _track_ious(quality)
+    entries = []
+    for track in tracks:
+        video = final.videos[track.video_id]
+        strip: List[Dict[str, Any]] = []
+        if img_prefix is not None:
+            reader = FrameReader(video, img_prefix, cache_size=0)
+            strip = track_strip(track, reader, real.get(track.id))
+        for tile in strip:
+            frame = tile['frame']
+            tile['source'] = track.sources[frame]
+            tile['score'] = track.scores[frame]
+            tile['iou'] = quality and quality.ious.get((track.id, frame))
+        entries.append(
+            dict(
+                id=track.id,
+                video=track.video_id,
+                name=video.name,
+                category=names[track.category_id],
+                masks=track.num_masks,
+                boxes=sum(box is not None for box in track.boxes),
+                score=mean_score(track),
+                iou=ious.get(track.id),
+                strip=strip,
+            )
+        )
+    return entries

@@ -1,0 +1,144 @@
+import json
+import math
+
+import pytest
+from mmengine.evaluator import Evaluator
+
+from pmvis_mm.evaluation.functional import measure_masks
+from pmvis_mm.labeling.label_video import LabelResult
+from pmvis_mm.registry import METRICS
+from pmvis_mm.structures import (
+    MaskTrack,
+    PseudoMaskSet,
+    VideoAnnotations,
+    VideoInfo,
+)
+from pmvis_mm.structures.rle import box_rle
+from pmvis_mm.utils.errors import AnnotationError
+
+SIZE = (4, 8)
+
+
+def cols(x0, x1):
+    return box_rle((x0, 0, x1, 4), *SIZE)
+
+
+def video(key):
+    return VideoInfo(key, 8, 4, (f'{key}/0.png', f'{key}/1.png'))
+
+
+def labelled(key, raw, doob):
+    """Instance 10 * key with masks and scores of two stages."""
+    result = LabelResult(video(key), [])
+    for name, masks in (('raw', raw), ('doob', doob)):
+        track = MaskTrack(
+            10 * key, key, 1, [None] * 2, [(0, 0, 4, 4)] * 2, [None] * 2,
+            [None] * 2,
+        )
+        for t, (mask, score) in enumerate(masks):
+            track.set(t, mask, 'x', score)
+        result.commit(name, [track])
+    return result
+
+
+@pytest.fixture
+def results():
+    return [
+        labelled(0, [(cols(0, 4), 0.5), (cols(0, 8), 0.7)],
+                 [(cols(0, 4), 0.5), (cols(2, 4), 0.9)]),
+        labelled(1, [(cols(4, 8), None), (None, None)],
+                 [(None, None), (None, None)]),
+    ]
+
+
+@pytest.fixture
+def ann_file(tmp_path):
+    """Real masks fill columns 0-3; the last frame of video 1 is empty."""
+    data = dict(
+        videos=[video(key).to_json() for key in range(2)],
+        categories=[dict(id=1, name='a')],
+        annotations=[
+            dict(
+                id=10 * key,
+                video_id=key,
+                category_id=1,
+                bboxes=[[0, 0, 4, 4]] * 2,
+                segmentations=[cols(0, 4), None if key else cols(0, 4)],
+            )
+            for key in range(2)
+        ],
+    )
+    path = tmp_path / 'real.json'
+    path.write_text(json.dumps(data))
+    return str(path)
+
+
+def evaluate(results, **kwargs):
+    metric = METRICS.build(dict(type='MaskQualityMetric', **kwargs))
+    evaluator = Evaluator(metric)
+    evaluator.process(data_samples=results, data_batch=None)
+    return evaluator.evaluate(2)
+
+
+def test_counts_without_real_masks(results):
+    metrics = evaluate(results)
+    assert metrics == pytest.approx(
+        {
+            'raw/boxes': 4,
+            'raw/masks': 3,
+            'raw/coverage': 0.75,
+            'raw/score': 0.6,
+            'doob/boxes': 4,
+            'doob/masks': 2,
+            'doob/coverage': 0.5,
+            'doob/score': 0.7,
+        }
+    )
+
+
+def test_quality_by_hand_and_doubled_videos(results, ann_file):
+    metrics = evaluate(results + results[:1], ann_file=ann_file)
+    # IoU of three real masks, raw: 1, 16 / 32, 0; doob: 1, 8 / 16, missing.
+    assert metrics['raw/miou'] == pytest.approx(0.5)
+    assert metrics['raw/miou_present'] == pytest.approx(0.5)
+    assert metrics['raw/real_coverage'] == 1
+    assert metrics['raw/above_50'] == pytest.approx(2 / 3)
+    assert metrics['raw/above_75'] == metrics['raw/above_90']
+    assert metrics['raw/above_75'] == pytest.approx(1 / 3)
+    assert metrics['doob/miou'] == pytest.approx(0.5)
+    assert metrics['doob/miou_present'] == pytest.approx(0.75)
+    assert metrics['doob/real_coverage'] == pytest.approx(2 / 3)
+    assert metrics['raw/masks'] == 3
+
+
+def test_same_numbers_as_for_a_whole_set(results, ann_file):
+    metrics = evaluate(results, ann_file=ann_file, prefix='labels')
+    truth = VideoAnnotations.from_file(ann_file, with_masks=True)
+    masks = PseudoMaskSet.empty_like(truth)
+    for result in results:
+        masks.tracks[result.video.id] = result.stages['doob']
+    for name, value in measure_masks(masks, truth).summary().items():
+        name = dict(coverage='real_coverage').get(name, name)
+        assert metrics[f'labels/doob/{name}'] == value
+
+
+def test_nothing_labelled(results):
+    assert evaluate([]) == {}
+    for result in results:
+        result.stages = dict(raw=[])
+    metrics = evaluate(results)
+    assert metrics['raw/boxes'] == 0
+    assert math.isnan(metrics['raw/coverage'])
+    assert math.isnan(metrics['raw/score'])
+
+
+def test_bad_input_is_named(results, ann_file, tmp_path):
+    other = LabelResult(video(7), [], dict(raw=[]))
+    with pytest.raises(AnnotationError, match=r'missing here.*video 7'):
+        evaluate([other], ann_file=ann_file)
+    data = json.loads(open(ann_file).read())
+    del data['annotations'][0]['segmentations']
+    path = tmp_path / 'boxes.json'
+    path.write_text(json.dumps(data))
+    with pytest.raises(AnnotationError, match=r'no masks.*instance 0'):
+        evaluate(results, ann_file=str(path))

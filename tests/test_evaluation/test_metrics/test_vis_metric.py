@@ -1,0 +1,324 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from mmdet.structures import DetDataSample, TrackDataSample
+from mmengine.evaluator import Evaluator
+from mmengine.structures import InstanceData
+
+from pmvis_mm.evaluation import VISMetric
+from pmvis_mm.registry import METRICS
+from pmvis_mm.structures import rle
+from pmvis_mm.utils.errors import AnnotationError, ConfigError
+
+SIZE = (8, 10)
+# Ids neither contiguous nor sorted: label 0 is category 7.
+CATEGORIES = [dict(id=7, name='bar'), dict(id=3, name='square')]
+META = dict(classes=('bar', 'square'))
+
+
+def dense(*box):
+    x0, y0, x1, y1 = box
+    mask = np.zeros(SIZE, bool)
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+# Video 0: a bar in both frames, a square in the first. Video 5: a square.
+REAL = {
+    (0, 0): {0: ('bar', (0, 0, 2, 8)), 1: ('square', (4, 1, 8, 5))},
+    (0, 1): {0: ('bar', (1, 0, 3, 8))},
+    (5, 0): {2: ('square', (2, 2, 6, 6))},
+    (5, 1): {2: ('square', (3, 2, 7, 6))},
+}
+LABELS = dict(bar=0, square=1)
+
+
+@pytest.fixture
+def ann_file(tmp_path):
+    annotations = []
+    for key, video, name in ((0, 0, 'bar'), (1, 0, 'square'), (2, 5, 'square')):
+        boxes = [REAL[video, t].get(key, (None, None))[1] for t in range(2)]
+        annotations.append(
+            dict(
+                id=key,
+                video_id=video,
+                category_id={c['name']: c['id'] for c in CATEGORIES}[name],
+                bboxes=[
+                    b and [b[0], b[1], b[2] - b[0], b[3] - b[1]] for b in boxes
+                ],
+                segmentations=[
+                    None if b is None else rle.box_rle(b, *SIZE) for b in boxes
+                ],
+            )
+        )
+    videos = [
+        dict(
+            id=video,
+            width=SIZE[1],
+            height=SIZE[0],
+            file_names=[f'{video}/{t}.png' for t in range(2)],
+        )
+        for video in (0, 5)
+    ]
+    path = tmp_path / 'real.json'
+    data = dict(videos=videos, categories=CATEGORIES, annotations=annotations)
+    path.write_text(json.dumps(data))
+    return str(path)
+
+
+def frame(video, t, found, as_rle=False):
+    """Data sample of a frame; found: (id, label, score, mask) of each."""
+    sample = DetDataSample(
+        metainfo=dict(video_id=video, frame_id=t, ori_video_length=2)
+    )
+    masks = [mask for *_, mask in found]
+    if as_rle:
+        masks = [rle.encode(mask) for mask in masks]
+    else:
+        masks = torch.from_numpy(np.array(masks).reshape(-1, *SIZE))
+    sample.pred_track_instances = InstanceData(
+        bboxes=torch.zeros(len(found), 4),
+        scores=torch.tensor([score for _, _, score, _ in found]),
+        labels=torch.tensor([label for _, label, *_ in found]).long(),
+        instances_id=torch.tensor([key for key, *_ in found]).long(),
+        masks=masks,
+    )
+    return sample
+
+
+def perfect(video, t, score=0.9):
+    return [
+        (key, LABELS[name], score, dense(*box))
+        for key, (name, box) in REAL[video, t].items()
+    ]
+
+
+def clip(*frames):
+    sample = TrackDataSample()
+    sample.video_data_samples = list(frames)
+    return sample
+
+
+def evaluate(metric, clips, meta=META):
+    evaluator = Evaluator(metric)
+    evaluator.dataset_meta = meta
+    for sample in clips:
+        evaluator.process(data_samples=[sample], data_batch=None)
+    return evaluator.evaluate(2)  # a dataset of two videos
+
+
+def whole(change=lambda video, t, found: found, **kwargs):
+    return [
+        clip(
+            *(
+                frame(v, t, change(v, t, perfect(v, t)), **kwargs)
+                for t in range(2)
+            )
+        )
+        for v in (0, 5)
+    ]
+
+
+@pytest.mark.parametrize('as_rle', [False, True])
+def test_perfect_predictions_score_one_in_every_epoch(ann_file, as_rle):
+    metric = METRICS.build(dict(type='VISMetric', ann_file=ann_file))
+    for _ in range(2):
+        found = evaluate(metric, whole(as_rle=as_rle))
+        expected = {
+            f'vis/{k}': 1 for k in ('AP', 'AP50', 'AP75', 'AR1', 'AR10')
+        }
+        assert found == pytest.approx(expected)
+    assert evaluate(metric, []) == dict.fromkeys(expected, 0)
+
+
+def test_frames_and_clips_give_the_same(ann_file):
+    def worse(video, t, found):
+        return [(k, c, s - 0.1 * t, m) for k, c, s, m in found][t:]
+
+    as_clips = evaluate(VISMetric(ann_file), whole(worse))
+    frames = [clip(f) for c in whole(worse) for f in c.video_data_samples]
+    # In any order, with one frame twice, as a padding sampler gives it.
+    doubled = frames[::-1] + frames[:1]
+    assert evaluate(VISMetric(ann_file), doubled) == as_clips
+    assert 0 < as_clips['vis/AP'] < 1
+
+
+def test_wrong_class_costs_its_category(ann_file):
+    def wrong(video, t, found):
+        return [(k, 1, s, m) for k, c, s, m in found]  # all are squares
+
+    metrics = evaluate(VISMetric(ann_file, classwise=True), whole(wrong))
+    # The bar is missed. As a square it ties with the real squares at 0.9
+    # and comes first: precision 1/2, then 2/3, which counts everywhere.
+    assert metrics['vis/AP_bar'] == 0
+    assert metrics['vis/AP_square'] == pytest.approx(2 / 3)
+    assert metrics['vis/AP'] == pytest.approx(1 / 3)
+
+
+def test_half_of_the_frames_missing(ann_file):
+    def half(video, t, found):
+        return found if t == 0 else []
+
+    metrics = evaluate(VISMetric(ann_file, classwise=True), whole(half))
+    # IoU: bar 16 / 32, square of video 0 has one frame anyway: 1, square of
+    # video 5 16 / 32. Both halves pass only the threshold of 0.5.
+    assert metrics['vis/AP50'] == pytest.approx(1)
+    assert metrics['vis/AP_bar'] == pytest.approx(0.1)
+    # At the nine others: one of two squares found, first in the ranking.
+    assert metrics['vis/AP_square'] == pytest.approx(
+        0.1 * 1 + 0.9 * 51 / 101
+    )
+
+
+def test_results_file_keeps_ids_and_joins_tracks(ann_file, tmp_path):
+    scores, labels = iter([0.25, 0.5]), iter([1, 0])
+
+    def change(video, t, found):
+        if video == 5:
+            return []
+        bar = found[0]
+        return [(bar[0], next(labels), next(scores), bar[3])]
+
+    prefix = str(tmp_path / 'out' / 'test')
+    metric = VISMetric(ann_file, outfile_prefix=prefix, format_only=True)
+    assert evaluate(metric, whole(change)) == {}
+    tracks = json.loads((tmp_path / 'out/test.results.json').read_text())
+    assert len(tracks) == 1
+    masks = tracks[0].pop('segmentations')
+    # One frame each: the label of the higher score wins; label 0 is id 7.
+    assert tracks[0] == dict(video_id=0, score=0.375, category_id=7)
+    assert [rle.area(m) for m in masks] == [16, 16]
+
+
+def test_majority_label_max_score_and_null_masks(ann_file, tmp_path):
+    def change(video, t, found):
+        empty = np.zeros(SIZE, bool)
+        if video == 0:
+            return [(4, 1, 0.2 + 0.5 * t, dense(0, 0, 2, 2) if t else empty)]
+        return []
+
+    metric = VISMetric(
+        ann_file, outfile_prefix=str(tmp_path / 'r'), score='max'
+    )
+    evaluate(metric, whole(change))
+    (track,) = json.loads((tmp_path / 'r.results.json').read_text())
+    assert track['score'] == pytest.approx(0.7) and track['category_id'] == 3
+    assert track['segmentations'][0] is None
+    assert rle.area(track['segmentations'][1]) == 4
+
+
+def test_mean_of_equal_scores_is_that_score(ann_file, tmp_path):
+    score = float(torch.tensor(0.1))  # float32, widened
+    metric = VISMetric(ann_file, outfile_prefix=str(tmp_path / 'r'))
+    evaluate(
+        metric,
+        whole(lambda v, t, f: [(k, c, score, m) for k, c, _, m in f]),
+    )
+    tracks = json.loads((tmp_path / 'r.results.json').read_text())
+    assert [t['score'] for t in tracks] == [score] * 3
+
+
+@pytest.mark.parametrize(
+    'meta',
+    [
+        dict(classes=('square', 'bar'), category_ids=(3, 7)),
+        dict(classes=('square', 'bar')),
+    ],
+)
+def test_labels_follow_the_dataset(ann_file, meta):
+    def swap(video, t, found):
+        return [(k, 1 - c, s, m) for k, c, s, m in found]
+
+    metrics = evaluate(VISMetric(ann_file), whole(swap), meta)
+    assert metrics['vis/AP'] == pytest.approx(1)
+
+
+def test_bad_input_is_named(ann_file, tmp_path):
+    metric = VISMetric(ann_file)
+    with pytest.raises(AnnotationError, match=r'does not list.*video 9'):
+        evaluate(metric, [clip(frame(9, 0, []))])
+    with pytest.raises(AnnotationError, match=r'beyond the 2.*frame 2'):
+        evaluate(metric, [clip(frame(0, 2, []))])
+    with pytest.raises(ConfigError, match=r'\[4, 4\].*video 0, frame 1'):
+        small = frame(0, 1, [])
+        small.pred_track_instances = InstanceData(
+            scores=torch.ones(1),
+            labels=torch.zeros(1),
+            instances_id=torch.zeros(1),
+            masks=torch.ones(1, 4, 4, dtype=torch.bool),
+        )
+        evaluate(metric, [clip(small)])
+    bare = frame(0, 0, [])
+    del bare.pred_track_instances
+    with pytest.raises(ConfigError, match=r"predicts no \['scores'"):
+        evaluate(metric, [clip(bare)])
+    with pytest.raises(ConfigError, match='label 2 but there are 2 classes'):
+        evaluate(metric, [clip(frame(0, 0, [(0, 2, 0.5, dense(0, 0, 1, 1))]))])
+    with pytest.raises(AnnotationError, match=r"not in this file: \['cat'\]"):
+        evaluate(VISMetric(ann_file), [], dict(classes=('bar', 'cat')))
+    nameless = frame(0, 0, [])
+    nameless.pop('video_id')
+    with pytest.raises(ConfigError, match='no "video_id"'):
+        evaluate(VISMetric(ann_file), [clip(nameless)])
+
+
+def test_bad_options_are_found_at_once(ann_file, tmp_path):
+    with pytest.raises(ConfigError, match="score='median' is unknown"):
+        VISMetric(ann_file, score='median')
+    with pytest.raises(ConfigError, match='without outfile_prefix'):
+        VISMetric(ann_file, format_only=True)
+    data = json.loads(open(ann_file).read())
+    data['annotations'] = None  # an official validation file
+    path = tmp_path / 'valid.json'
+    path.write_text(json.dumps(data))
+    with pytest.raises(AnnotationError, match='set format_only=True'):
+        VISMetric(str(path))
+    VISMetric(str(path), format_only=True, outfile_prefix='x')
+
+
+WORKER = """
+import sys
+import torch.distributed as dist
+sys.path.insert(0, sys.argv[1])
+import test_vis_metric as t
+from pmvis_mm.evaluation import VISMetric
+dist.init_process_group('gloo')
+clips = t.whole()[dist.get_rank():][:1]
+if dist.get_rank() == 1:
+    clips += clips  # padded
+metrics = t.evaluate(VISMetric(sys.argv[2]), clips)
+if dist.get_rank() == 1:
+    print(metrics['vis/AP'])
+dist.destroy_process_group()
+"""
+
+
+def test_two_processes(ann_file, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    here = os.path.dirname(__file__)
+    workers = [
+        subprocess.Popen(
+            [sys.executable, '-c', WORKER, here, ann_file],
+            env=dict(
+                os.environ,
+                RANK=str(rank),
+                WORLD_SIZE='2',
+                MASTER_ADDR='127.0.0.1',
+                MASTER_PORT=str(port),
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    outs = [worker.communicate(timeout=120) for worker in workers]
+    assert float(outs[1][0]) == pytest.approx(1), outs[1][1]
