@@ -8,6 +8,7 @@ from mmdet.evaluation.metrics.base_video_metric import BaseVideoMetric
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from pmvis_mm.evaluation.metrics.gather import GatherAllMetric
 from pmvis_mm.utils.errors import ConfigError
 from pmvis_mm.utils.launch import (
     add_common_arguments,
@@ -16,6 +17,9 @@ from pmvis_mm.utils.launch import (
     enable_painting,
     load_config,
 )
+
+# Their predictions are videos: as one pickle they would not fit in memory.
+VIDEO_METRICS = (BaseVideoMetric, GatherAllMetric)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -84,7 +88,7 @@ def dump_predictions(runner: Runner, out: str) -> None:
         raise ConfigError('--out must end with .pkl', file=out, fix=fix)
     evaluator = getattr(runner.test_loop, 'evaluator', None)
     metrics = getattr(evaluator, 'metrics', None)
-    if not metrics or any(isinstance(m, BaseVideoMetric) for m in metrics):
+    if not metrics or any(isinstance(m, VIDEO_METRICS) for m in metrics):
         raise ConfigError('--out dumps images only', file=out, fix=fix)
     metrics.append(DumpDetResults(out_file_path=out))
 

@@ -23,7 +23,8 @@ test_dataloader = dict(
 )
 test_evaluator = dict(type='MaskQualityMetric', ann_file=truth_file)
 test_cfg = dict(type='LabelLoop')
-model_wrapper_cfg = dict(type='NoGradModelWrapper')
+# mmengine looks wrappers up outside the scope: the full path is needed.
+model_wrapper_cfg = dict(type='pmvis_mm.engine.NoGradModelWrapper')
 default_hooks = dict(logger=dict(type='LoggerHook', interval=1))
 log_level = 'INFO'
 load_from = None

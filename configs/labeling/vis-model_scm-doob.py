@@ -6,7 +6,8 @@ test_dataloader = dict(
 )
 model = dict(
     type='VISModelSource',
-    config='configs/labeling/mask-track-rcnn_r18_shapesvis-pseudo.py',
+    config='{{fileDirname}}/../mask_track_rcnn/'
+    'mask-track-rcnn_r18_1xb4-1k_shapesvis-pseudo.py',
     checkpoint='work_dirs/teacher/latest.pth',
     reference='prompted',
 )

@@ -13,6 +13,11 @@ base_lr = 1e-3
 pseudo_ann_file = 'work_dirs/flow_shqm/masks.json'
 
 # ===Unmodified in most cases===
+# ShapesVIS frames are 160x96; they stay as they are.
+train_pipeline = _base_.train_pipeline
+train_pipeline[1]['transforms'][2]['scale'] = (160, 96)
+test_pipeline = _base_.test_pipeline
+test_pipeline[0]['transforms'][1]['scale'] = (160, 96)
 num_classes_from_data = True
 train_dataloader = dict(
     num_workers=1,
@@ -22,13 +27,13 @@ train_dataloader = dict(
         pseudo_ann_file=pseudo_ann_file,
         drop_unmasked=True,  # mmdet's heads need a mask for every box
         filter_cfg=dict(filter_empty_gt=True),  # and a box in every frame
-        pipeline=_base_.train_pipeline,
+        pipeline=train_pipeline,
     ),
 )
 val_dataloader = dict(
     num_workers=1,
-    sampler=dict(type='TrackImgSampler', _delete_=True),
-    dataset=dict(pipeline=_base_.test_pipeline),
+    sampler=dict(_delete_=True, type='TrackImgSampler'),
+    dataset=dict(pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(

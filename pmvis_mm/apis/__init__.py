@@ -1,4 +1,5 @@
 """What programs call; loaded on demand, the pipeline needs no compiled ops."""
+
 from typing import Any, List
 
 _ROOMS = dict(

@@ -1,4 +1,5 @@
 """Running a trained video instance segmentation model over frames."""
+
 import copy
 from pathlib import Path
 from typing import (
@@ -74,7 +75,9 @@ def init_vis_model(
         meta = content['meta']
     model.cfg = cfg
     model.dataset_meta = _dataset_meta(meta, cfg)
-    return model.to(device).eval()
+    model.to(device)
+    model.eval()
+    return model
 
 
 def _read_config(config: Union[str, Path, Config]) -> Config:

@@ -161,7 +161,9 @@ def _write_frame(path: Path, frame: np.ndarray) -> None:
     path.parent.mkdir(exist_ok=True)
     # Full chroma resolution: at this size, halving it would smear colours
     # over the outlines.
-    options = dict(quality=95, subsampling=0) if path.suffix == '.jpg' else {}
+    options: Dict[str, Any] = {}
+    if path.suffix == '.jpg':
+        options = dict(quality=95, subsampling=0)
     Image.fromarray(frame).save(path, **options)
 
 

@@ -117,11 +117,11 @@ class ShapesVISGenerator:
         block, position = divmod(index, _BLOCK)
         rng = np.random.default_rng([self.seed, 0, block])
         spread = np.linspace(1, self.max_objects, _BLOCK)
-        counts = np.rint(spread).astype(int)
+        counts: np.ndarray = np.rint(spread).astype(int)
         counts = counts[np.argsort(rng.random(_BLOCK), kind='stable')]
         total = int(counts.sum())
         # Start each block's deck where the one before ended.
-        deck = (np.arange(total) + block * total) % len(CATEGORIES)
+        deck: np.ndarray = (np.arange(total) + block * total) % len(CATEGORIES)
         deck = deck[np.argsort(rng.random(total), kind='stable')]
         start = int(counts[:position].sum())
         return deck[start : start + int(counts[position])].tolist()

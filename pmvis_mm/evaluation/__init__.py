@@ -1,4 +1,5 @@
 """Evaluation; ``functional`` imports without torch, metrics on demand."""
+
 from typing import Any, List
 
 __all__ = ['MaskQualityMetric', 'VISMetric']

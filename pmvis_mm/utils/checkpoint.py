@@ -1,4 +1,5 @@
 """Reading checkpoints without running what is in them."""
+
 import pickle
 import types
 from pathlib import Path
@@ -39,8 +40,10 @@ class _Skipped(dict):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
     def __setstate__(self, state: Any) -> None:
-        pass
+        """Drop the attributes."""
 
     def append(self, item: Any) -> None:
         """Take the items of a pickled list and drop them."""

@@ -122,7 +122,11 @@ def draw_instances(
 
 
 def draw_contour(
-    canvas: np.ndarray, mask: np.ndarray, color: Color, factor: int = 1
+    canvas: np.ndarray,
+    mask: np.ndarray,
+    color: Color,
+    factor: int = 1,
+    thickness: Optional[int] = None,
 ) -> None:
     """Draw the outline of a mask, in place.
 
@@ -131,14 +135,16 @@ def draw_contour(
         mask (np.ndarray): bool, (H, W).
         color (tuple[int, int, int]): BGR.
         factor (int): How much larger the canvas is. Defaults to 1.
+        thickness (int, optional): Pixels of the canvas. Defaults to one
+            per 300 rows.
     """
     large = _enlarge(mask.astype(np.uint8), factor, cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(
         large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
     )
-    cv2.drawContours(
-        canvas, contours, -1, color, _thickness(canvas), cv2.LINE_8
-    )
+    if thickness is None:
+        thickness = _thickness(canvas)
+    cv2.drawContours(canvas, contours, -1, color, thickness, cv2.LINE_8)
 
 
 def frame_instances(

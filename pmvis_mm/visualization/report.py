@@ -15,7 +15,12 @@ from ..evaluation.functional.mask_quality import (
 from ..structures import MaskTrack, PseudoMaskSet, VideoAnnotations
 from ..structures.frame_reader import FrameReader
 from ..utils.fileio import atomic_write
-from .report_pictures import iou_curves, score_histogram, track_strip
+from .report_pictures import (
+    iou_curves,
+    score_histogram,
+    source_colors,
+    track_strip,
+)
 
 # More rows than this are no help in a browser; the worst come first.
 MAX_VIDEO_ROWS = 50
@@ -73,21 +78,14 @@ def write_report(
         final.check_same_videos(truth, 'the real masks')
         qualities = _measure(final, sources, truth)
     worst = _worst_tracks(final, qualities.get('final'), num_worst)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(number=format_number, percent=format_percent)
-    html = environment.get_template('report.html.j2').render(
+    colors = source_colors([*sources, *final.source_counts()])
+    html = _template().render(
         title=title,
         cards=_cards(final, annotations, qualities),
         source_rows=_source_rows(final, sources, annotations, qualities),
         set_names=list(qualities),
-        histogram=score_histogram(final),
-        curves=iou_curves(qualities),
+        histogram=score_histogram(final, colors),
+        curves=iou_curves(qualities, colors),
         video_rows=_video_rows(final, qualities)[:MAX_VIDEO_ROWS],
         num_videos=len(final.videos),
         worst=_describe_tracks(
@@ -102,6 +100,18 @@ def write_report(
         file.write(html)
 
 
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(number=format_number, percent=format_percent)
+    return environment.get_template('report.html.j2')
+
+
 # -------------------------------------------------------------- formatting
 def format_number(value: Any) -> str:
     """Write a number for people; a dash for None and NaN."""
@@ -112,7 +122,8 @@ def format_number(value: Any) -> str:
     if isinstance(value, (int, np.integer)):
         return f'{value:,}'
     if isinstance(value, (float, np.floating)):
-        return f'{value:,.1f}' if abs(value) >= 100 else f'{value:.3f}'
+        number = float(value)
+        return f'{number:,.1f}' if abs(number) >= 100 else f'{number:.3f}'
     return str(value)
 
 
@@ -179,7 +190,7 @@ def _cards(
         ('tracks', format_number(sum(1 for _ in annotations))),
         ('boxes', format_number(annotations.num_boxes)),
         ('masks', format_number(final.num_masks)),
-        ('boxes with a mask', format_percent(covered)),
+        ('boxes covered', format_percent(covered)),
         ('mean score', format_number(mean)),
     ]
     if 'final' in qualities:
@@ -204,7 +215,7 @@ def _source_rows(
             continue
         count = None if masks is None else masks.num_masks
         taken = final.num_masks if name == 'final' else chosen.get(name, 0)
-        row = dict(
+        row: Dict[str, Any] = dict(
             name=name,
             masks=count,
             covered=None

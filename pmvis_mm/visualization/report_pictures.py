@@ -2,31 +2,56 @@
 
 import base64
 import io
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+import math
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import cv2
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ..evaluation.functional.mask_quality import MaskQuality
 from ..structures import RLE, BoxTrack, MaskTrack, PseudoMaskSet
 from ..structures.frame_reader import FrameReader
 from ..structures.rle import decode, tight_boxes
-from .overlay import draw_contour, track_color
+from ..structures.video_annotations import Box
+from .overlay import draw_contour
 
-TILE = 150
+TILE = 168
 _BINS = 20
-_TRUTH_COLOR = (255, 255, 255)
+_YELLOW = (0, 235, 255)
+_MAGENTA = (255, 0, 255)
+_DARK = (30, 30, 30)
 # Okabe and Ito's colours: told apart with any kind of colour vision.
-_CYCLE = ('#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00')
+_PALETTE = ('#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00')
 
 
-def score_histogram(masks: PseudoMaskSet) -> Optional[str]:
+def source_colors(names: Iterable[str]) -> Dict[str, str]:
+    """Give every source a colour, the same in all plots of a report."""
+    return {
+        name: _PALETTE[index % len(_PALETTE)]
+        for index, name in enumerate(dict.fromkeys(names))
+    }
+
+
+def score_histogram(
+    masks: PseudoMaskSet, colors: Mapping[str, str]
+) -> Optional[str]:
     """Plot how many masks have which score, stacked by source.
 
     Args:
         masks (PseudoMaskSet): Scores in [0, 1].
+        colors (Mapping[str, str]): Of all sources of the masks.
 
     Returns:
         str, optional: PNG as data URI; None where no mask has a score.
@@ -38,14 +63,14 @@ def score_histogram(masks: PseudoMaskSet) -> Optional[str]:
                 by_source.setdefault(source, []).append(score)
     if not by_source:
         return None
-    names = sorted(by_source)
+    names = [name for name in colors if name in by_source]
     figure, axes = _new_axes()
     axes.hist(
         [np.clip(by_source[name], 0, 1) for name in names],
         bins=list(np.linspace(0, 1, _BINS + 1)),
         stacked=True,
         label=names,
-        color=[_CYCLE[i % len(_CYCLE)] for i in range(len(names))],
+        color=[colors[name] for name in names],
         rwidth=0.9,
     )
     axes.set(xlim=(0, 1), xlabel='agreement (SCM) score', ylabel='masks')
@@ -53,11 +78,14 @@ def score_histogram(masks: PseudoMaskSet) -> Optional[str]:
     return _figure_uri(figure)
 
 
-def iou_curves(qualities: Mapping[str, MaskQuality]) -> Optional[str]:
+def iou_curves(
+    qualities: Mapping[str, MaskQuality], colors: Mapping[str, str]
+) -> Optional[str]:
     """Plot the share of real masks that is met with at least some IoU.
 
     Args:
         qualities (Mapping[str, MaskQuality]): By name of the set.
+        colors (Mapping[str, str]): Of the sources; other sets are black.
 
     Returns:
         str, optional: PNG as data URI; None where there is no real mask.
@@ -65,17 +93,16 @@ def iou_curves(qualities: Mapping[str, MaskQuality]) -> Optional[str]:
     figure, axes = _new_axes()
     thresholds = np.linspace(0, 1, 201)
     drawn = False
-    for index, (name, quality) in enumerate(qualities.items()):
+    for name, quality in qualities.items():
         ious = np.sort(np.array(list(quality.ious.values())))
         if not len(ious):
             continue
         below = np.searchsorted(ious, thresholds, side='left')
-        main = name in ('final', 'oracle')
         axes.plot(
             thresholds,
             100 * (1 - below / len(ious)),
             label=name,
-            color='#222222' if main else _CYCLE[index % len(_CYCLE)],
+            color=colors.get(name, '#222222'),
             linestyle='--' if name == 'oracle' else '-',
             linewidth=2.2 if name == 'final' else 1.4,
         )
@@ -101,9 +128,9 @@ def track_strip(
     """Cut a few frames out around a track.
 
     Args:
-        track (MaskTrack): Drawn as a contour in its colour.
+        track (MaskTrack): Drawn as a yellow contour.
         reader (FrameReader): Frames of its video, BGR; read one at a time.
-        truth (BoxTrack, optional): Real masks, drawn as a white contour.
+        truth (BoxTrack, optional): Real masks, drawn as a magenta contour.
         number (int): Most frames to show. Defaults to 6.
 
     Returns:
@@ -111,19 +138,22 @@ def track_strip(
         URI). Empty for a track without boxes and masks.
     """
     regions = _regions(track)
-    shown = spread([t for t, box in enumerate(regions) if box], number)
-    if not shown:
+    present = {t: box for t, box in enumerate(regions) if box is not None}
+    if not present:
         return []
+    shown = spread(list(present), number)
     # One zoom for the whole strip, so that growth can be seen.
-    side = max(_side(regions[t]) for t in shown)
-    side = max(int(np.ceil(1.5 * side)), 24)
+    side = max(math.ceil(1.5 * _side(present[t])) for t in shown)
+    real = None if truth is None else truth.segmentations
     strip = []
     for t in shown:
-        contours: List[Tuple[Optional[RLE], Tuple[int, int, int]]] = []
-        if truth is not None and truth.segmentations is not None:
-            contours.append((truth.segmentations[t], _TRUTH_COLOR))
-        contours.append((track.masks[t], track_color(track.id)))
-        tile = _cut(reader[t], regions[t], side, contours)
+        tile = _cut(
+            reader[t],
+            present[t],
+            max(side, 24),
+            track.masks[t],
+            None if real is None else real[t],
+        )
         strip.append(dict(frame=t, image=_jpeg_uri(tile)))
     return strip
 
@@ -136,48 +166,49 @@ def spread(values: Sequence[int], number: int) -> List[int]:
     return [values[int(place)] for place in np.rint(places)]
 
 
-def _regions(track: MaskTrack) -> List[Optional[Tuple[float, ...]]]:
-    """Bound box and mask of every frame, None where there is neither."""
-    regions: List[Optional[Tuple[float, ...]]] = []
-    for box, mask, tight in zip(
-        track.boxes, track.masks, tight_boxes(track.masks)
-    ):
-        found = [box] if box is not None else []
-        if mask is not None:
-            found.append(tuple(tight))
-        if not found:
-            regions.append(None)
-            continue
-        array = np.array(found)
-        low, high = array[:, :2].min(axis=0), array[:, 2:].max(axis=0)
-        regions.append((*low, *high))
+def _regions(track: MaskTrack) -> List[Optional[Box]]:
+    """Where to look in every frame: the box, without one the mask.
+
+    A mask that spills out of its box shall not make the picture tiny.
+    """
+    regions: List[Optional[Box]] = []
+    tights = tight_boxes(track.masks)
+    for box, mask, tight in zip(track.boxes, track.masks, tights):
+        if box is None and mask is not None:
+            x0, y0, x1, y1 = tight.tolist()
+            box = (x0, y0, x1, y1)
+        regions.append(box)
     return regions
 
 
-def _side(region: Optional[Tuple[float, ...]]) -> float:
-    assert region is not None
+def _side(region: Box) -> float:
     return max(region[2] - region[0], region[3] - region[1])
 
 
 def _cut(
     image: np.ndarray,
-    region: Optional[Tuple[float, ...]],
+    region: Box,
     side: int,
-    contours: Sequence[Tuple[Optional[RLE], Tuple[int, int, int]]],
+    mask: Optional[RLE],
+    real: Optional[RLE],
 ) -> np.ndarray:
     """Cut a square of ``side`` pixels, grey outside, and enlarge it."""
-    assert region is not None
-    x0 = int(round((region[0] + region[2] - side) / 2))
-    y0 = int(round((region[1] + region[3] - side) / 2))
+    x0 = round((region[0] + region[2] - side) / 2)
+    y0 = round((region[1] + region[3] - side) / 2)
+    window = _window(image, x0, y0, side, 235)
     factor = max(1, -(-TILE // side))
-    window = _window(image, x0, y0, side, 200)
-    tile = cv2.resize(
-        window, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC
-    )
-    for mask, color in contours:
-        if mask is not None:
-            dense = _window(decode(mask).view(np.uint8), x0, y0, side, 0)
-            draw_contour(tile, dense > 0, color, factor)
+    size = (factor * side, factor * side)
+    tile = cv2.resize(window, size, interpolation=cv2.INTER_CUBIC)
+    stroke = max(1, round(1.5 * factor * side / TILE))
+    # The dark edge keeps the contour visible on objects of any colour.
+    for rle, tint, width in (
+        (mask, _DARK, 3 * stroke),
+        (real, _MAGENTA, stroke),
+        (mask, _YELLOW, stroke),
+    ):
+        if rle is not None:
+            dense = _window(decode(rle).view(np.uint8), x0, y0, side, 0)
+            draw_contour(tile, dense, tint, factor, width)
     return cv2.resize(tile, (TILE, TILE), interpolation=cv2.INTER_AREA)
 
 
@@ -213,8 +244,12 @@ def _figure_uri(figure: Figure) -> str:
 
 
 def _jpeg_uri(image: np.ndarray) -> str:
-    _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return _uri('jpeg', data.tobytes())
+    buffer = io.BytesIO()
+    # Full chroma resolution, without which thin contours turn grey.
+    Image.fromarray(np.ascontiguousarray(image[..., ::-1])).save(
+        buffer, format='jpeg', quality=88, subsampling=0
+    )
+    return _uri('jpeg', buffer.getvalue())
 
 
 def _uri(kind: str, data: bytes) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -138,6 +139,30 @@ def test_two_processes_train_and_test(repo_root, config, options, tmp_path):
     assert 'Iter(test) [2/2]' in out and 'coco/bbox_mAP' in out
 
 
+def test_labelling_on_two_processes_equals_one(repo_root, tmp_path):
+    from pmvis_mm.datasets.shapes_vis import write_shapes_vis
+
+    write_shapes_vis(
+        tmp_path / 'data/shapesvis/train', 3, num_frames=2, size=(48, 64)
+    )
+    tools = repo_root / 'tools'
+    config = repo_root / 'configs/labeling/grabcut_doob.py'
+    _run(
+        [sys.executable, tools / 'test.py', config, '--work-dir', 'one'],
+        cwd=tmp_path,
+    )
+    _run(
+        ['bash', tools / 'dist_test.sh', config, 'none', 2]
+        + ['--work-dir', 'two'],
+        cwd=tmp_path,
+        PORT=_free_port(),
+    )
+    one = (tmp_path / 'one' / 'masks.json').read_bytes()
+    assert one == (tmp_path / 'two' / 'masks.json').read_bytes()
+    masks = [a['segmentations'] for a in json.loads(one)['annotations']]
+    assert any(rle is not None for track in masks for rle in track)
+
+
 @pytest.fixture(scope='module')
 def mim(request, tmp_path_factory):
     """Command and environment under which mim finds the package."""
@@ -232,6 +257,27 @@ def test_labelling_config_needs_no_checkpoint(repo_root, tmp_path):
     assert cfg.load_from == 'a.pth'
     test['set_checkpoint'](cfg, 'None')
     assert cfg.load_from is None
+
+
+def test_out_is_for_images_only(repo_root, tmp_path):
+    from mmdet.evaluation import DumpDetResults
+
+    from pmvis_mm.registry import METRICS
+    from pmvis_mm.utils.errors import ConfigError
+
+    dump = runpy.run_path(str(repo_root / 'tools' / 'test.py'))[
+        'dump_predictions'
+    ]
+    quality = METRICS.build(dict(type='MaskQualityMetric', ann_file=None))
+    for metrics in ([quality], [], None):
+        loop = SimpleNamespace(evaluator=SimpleNamespace(metrics=metrics))
+        runner = SimpleNamespace(test_loop=loop)
+        with pytest.raises(ConfigError, match='images only.*outfile_prefix'):
+            dump(runner, 'x.pkl')
+    metrics = [object()]
+    loop = SimpleNamespace(evaluator=SimpleNamespace(metrics=metrics))
+    dump(SimpleNamespace(test_loop=loop), str(tmp_path / 'x.pkl'))
+    assert isinstance(metrics[1], DumpDetResults)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 """Write the labelling report: how good pseudo masks are, in one html."""
+
 import argparse
 import json
 from pathlib import Path

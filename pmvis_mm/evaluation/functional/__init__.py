@@ -1,4 +1,5 @@
 """Measures as pure functions over RLE; no compiled ops, no torch."""
+
 from .mask_quality import MaskQuality, measure_masks, oracle
 from .track_ap import TrackAP, evaluate_tracks, track_iou
 

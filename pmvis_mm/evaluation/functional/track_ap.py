@@ -4,8 +4,18 @@ The protocol of YouTube-VIS (`arXiv:1905.04804
 <https://arxiv.org/abs/1905.04804>`_, section 3.3): COCO's AP with the IoU of
 whole tracks, intersections and unions summed over the frames.
 """
+
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -155,7 +165,10 @@ def evaluate_tracks(
     )
     for k, category in enumerate(category_ids):
         matches = [
-            _match(guesses.get((video, category), ()), real.get((video, category), ()))
+            _match(
+                guesses.get((video, category), ()),
+                real.get((video, category), ()),
+            )
             for video in sorted(truth.videos)
         ]
         if not sum(m.num_real for m in matches):

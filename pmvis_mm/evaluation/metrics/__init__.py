@@ -1,4 +1,5 @@
 """Metrics for mmengine's evaluator; importing registers them."""
+
 from .mask_quality_metric import MaskQualityMetric
 from .vis_metric import VISMetric
 

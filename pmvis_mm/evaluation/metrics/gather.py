@@ -1,4 +1,5 @@
 """Metrics that need the results of all processes, however many."""
+
 from abc import ABCMeta
 from typing import Any, Dict, List
 

@@ -1,4 +1,5 @@
 """Quality of pseudo masks at the end of a labelling run."""
+
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
@@ -74,9 +75,7 @@ class MaskQualityMetric(GatherAllMetric):
                 name: self._judge(result, tracks)
                 for name, tracks in result.stages.items()
             }
-            self.results.append(
-                dict(video_id=result.video.id, stages=stages)
-            )
+            self.results.append(dict(video_id=result.video.id, stages=stages))
 
     def _judge(
         self, result: LabelResult, tracks: List[MaskTrack]

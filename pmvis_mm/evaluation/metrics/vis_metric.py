@@ -1,4 +1,5 @@
 """Average precision of video instance segmentation."""
+
 from collections import Counter
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -128,8 +129,8 @@ class VISMetric(GatherAllMetric):
 
     def _record(self, sample: Dict[str, Any]) -> Dict[str, Any]:
         video, frame = self._locate(sample)
-        found = sample.get('pred_track_instances')
-        missing = [k for k in _NEEDED if found is None or k not in found]
+        found: Any = sample.get('pred_track_instances', {})
+        missing = [key for key in _NEEDED if key not in found]
         if missing:
             raise ConfigError(
                 f'the model predicts no {missing} in pred_track_instances',
@@ -290,8 +291,9 @@ class _Track:
 
     def score(self, mode: str) -> float:
         """Score of the track, float64."""
-        return float(np.mean(self._scores) if mode == 'mean' else
-                     np.max(self._scores))
+        return float(
+            np.mean(self._scores) if mode == 'mean' else np.max(self._scores)
+        )
 
     def label(self) -> int:
         """Label of most frames; ties go to the higher mean score."""
@@ -312,9 +314,7 @@ def _to_list(values: Any) -> list:
     return np.asarray(values).tolist()
 
 
-def _to_rles(
-    masks: Any, video: VideoInfo, frame: int
-) -> List[Optional[RLE]]:
+def _to_rles(masks: Any, video: VideoInfo, frame: int) -> List[Optional[RLE]]:
     """Encode masks; None where a mask is empty."""
     if isinstance(masks, torch.Tensor):
         masks = masks.detach().cpu().numpy()

@@ -1,9 +1,11 @@
 """Mask sources: registered models that label a video."""
+
 from .base import FrameMaskSource, MaskSource
 from .flow import FlowPropagator
 from .grabcut import GrabCutSource
 from .propagation import PropagationSource, Seed
 from .stored import StoredMasks
+from .vis_model import VISModelSource
 
 __all__ = [
     'FlowPropagator',
@@ -13,4 +15,5 @@ __all__ = [
     'PropagationSource',
     'Seed',
     'StoredMasks',
+    'VISModelSource',
 ]

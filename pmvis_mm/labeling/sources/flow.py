@@ -29,6 +29,13 @@ class FlowPropagator(PropagationSource):
         preset (str): 'ultrafast', 'fast' or 'medium'. Defaults to 'medium'.
         keep_in_box (bool): Cut the travelling mask with each annotated box
             on the way, which stops drift. Defaults to True.
+        fit_to_box (bool): Then stretch it so that its tight box is the
+            annotated one, which every visible mask must fulfil. Defaults to
+            True.
+        finest_scale (int): Pyramid level that the flow is refined to; 0 is
+            the full resolution. Defaults to 0.
+        min_side (int): Frames whose shorter side is below are enlarged by a
+            whole factor for the flow, pixels. Defaults to 192.
         **kwargs: See :class:`PropagationSource`.
 
     Raises:
@@ -40,6 +47,9 @@ class FlowPropagator(PropagationSource):
         prior: str,
         preset: str = 'medium',
         keep_in_box: bool = True,
+        fit_to_box: bool = True,
+        finest_scale: int = 0,
+        min_side: int = 192,
         name: str = 'flow',
         **kwargs,
     ) -> None:
@@ -50,29 +60,60 @@ class FlowPropagator(PropagationSource):
             )
         self.preset = preset
         self.keep_in_box = keep_in_box
+        self.fit_to_box = fit_to_box
+        self.finest_scale = finest_scale
+        self.min_side = min_side
 
     def propagate(
         self, frames: FrameReader, seeds: Sequence[Seed], reverse: bool
     ) -> Iterator[Tuple[int, List[Optional[np.ndarray]]]]:
         """See the base class."""
         flow = cv2.DISOpticalFlow_create(PRESETS[self.preset])
+        flow.setFinestScale(self.finest_scale)
         order = range(len(frames))[::-1] if reverse else range(len(frames))
         starts = [order.index(seed.frame) for seed in seeds]
         soft: List[Optional[np.ndarray]] = [None] * len(seeds)
         previous: Optional[np.ndarray] = None
         for step in range(min(starts), len(order)):
             frame = order[step]
-            gray = cv2.cvtColor(frames[frame], cv2.COLOR_BGR2GRAY)
+            gray = self._gray(frames[frame])
             if previous is not None:
-                grid = _sampling_grid(flow.calc(gray, previous, None))
+                height, width = frames.video.height, frames.video.width
+                vectors = flow.calc(gray, previous, None)
+                grid = _sampling_grid(vectors, height, width)
                 soft = [self._move(m, grid) for m in soft]
             for number, seed in enumerate(seeds):
                 if seed.frame == frame:
                     soft[number] = decode(seed.mask).astype(np.float32)
-                elif soft[number] is not None and self.keep_in_box:
-                    _cut(soft[number], seed.boxes[frame])
+                else:
+                    soft[number] = self._guide(soft[number], seed.boxes[frame])
             previous = gray
             yield frame, [None if m is None else m > 0.5 for m in soft]
+
+    def _gray(self, image: np.ndarray) -> np.ndarray:
+        gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        factor = -(-self.min_side // min(gray.shape))
+        if factor > 1:
+            gray = cv2.resize(
+                gray,
+                None,
+                fx=factor,
+                fy=factor,
+                interpolation=cv2.INTER_CUBIC,
+            )
+        return gray
+
+    def _guide(
+        self, mask: Optional[np.ndarray], box: Optional[Box]
+    ) -> Optional[np.ndarray]:
+        """Hold a travelling mask to its box; no box, no guidance."""
+        if mask is None or box is None:
+            return mask
+        if self.keep_in_box:
+            mask = _cut(mask, box)
+        if self.fit_to_box:
+            mask = _stretch(mask, box)
+        return mask
 
     @staticmethod
     def _move(
@@ -83,22 +124,63 @@ class FlowPropagator(PropagationSource):
         return cv2.remap(mask, grid, None, cv2.INTER_LINEAR)
 
 
-def _sampling_grid(flow: np.ndarray) -> np.ndarray:
-    """Turn flow to the previous frame into where each pixel comes from."""
-    height, width = flow.shape[:2]
-    grid = flow.astype(np.float32)
+def _sampling_grid(flow: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Turn flow to the previous frame into where each pixel comes from.
+
+    Args:
+        flow (np.ndarray): float32, (h, w, 2), x and y, at a multiple of the
+            frame's size.
+        height (int): Height of the frame.
+        width (int): Width of the frame.
+
+    Returns:
+        np.ndarray: float32, (height, width, 2), positions for cv2.remap.
+    """
+    factor = flow.shape[0] / height
+    if factor != 1:
+        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)
+    grid = flow / np.float32(factor)
     grid[..., 0] += np.arange(width, dtype=np.float32)
     grid[..., 1] += np.arange(height, dtype=np.float32)[:, None]
     return grid
 
 
-def _cut(mask: Optional[np.ndarray], box: Optional[Box]) -> None:
-    """Clear a mask outside its box, in place; no box, no cut."""
-    if mask is None or box is None:
-        return
+def _cut(mask: np.ndarray, box: Box) -> np.ndarray:
+    """Clear a mask outside its box, rounded outward."""
+    x0, y0, x1, y1 = _whole(box)
+    result = np.zeros_like(mask)
+    result[y0:y1, x0:x1] = mask[y0:y1, x0:x1]
+    return result
+
+
+def _whole(box: Box) -> Tuple[int, int, int, int]:
     x0, y0 = int(np.floor(box[0])), int(np.floor(box[1]))
-    x1, y1 = int(np.ceil(box[2])), int(np.ceil(box[3]))
-    mask[:y0] = 0
-    mask[y1:] = 0
-    mask[:, :x0] = 0
-    mask[:, x1:] = 0
+    return x0, y0, int(np.ceil(box[2])), int(np.ceil(box[3]))
+
+
+def _stretch(mask: np.ndarray, box: Box) -> np.ndarray:
+    """Map the tight box of a soft mask onto a box."""
+    inside = mask > 0.5
+    rows = np.flatnonzero(inside.any(1))
+    columns = np.flatnonzero(inside.any(0))
+    if not len(rows):
+        return mask
+    x0, y0, x1, y1 = box
+    left, top = columns[0], rows[0]
+    scale_x = (columns[-1] + 1 - left) / (x1 - x0)
+    scale_y = (rows[-1] + 1 - top) / (y1 - y0)
+    # A pixel centre p of the new mask lies at (p + .5 - x0) * s + left - .5
+    # of the old one.
+    matrix = np.array(
+        [
+            [scale_x, 0, (0.5 - x0) * scale_x + left - 0.5],
+            [0, scale_y, (0.5 - y0) * scale_y + top - 0.5],
+        ]
+    )
+    height, width = mask.shape
+    return cv2.warpAffine(
+        mask,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )

@@ -142,7 +142,9 @@ def test_only_chosen_categories_count():
 def test_truth_without_masks_is_refused():
     real = truth((0, 1, [box(0, 4)] * 2))
     real.tracks[0][0].segmentations = None
-    with pytest.raises(AnnotationError, match=r'no masks.*video 0, instance 1'):
+    with pytest.raises(
+        AnnotationError, match=r'no masks.*video 0, instance 1'
+    ):
         evaluate_tracks([], real)
 
 

@@ -32,7 +32,12 @@ def labelled(key, raw, doob):
     result = LabelResult(video(key), [])
     for name, masks in (('raw', raw), ('doob', doob)):
         track = MaskTrack(
-            10 * key, key, 1, [None] * 2, [(0, 0, 4, 4)] * 2, [None] * 2,
+            10 * key,
+            key,
+            1,
+            [None] * 2,
+            [(0, 0, 4, 4)] * 2,
+            [None] * 2,
             [None] * 2,
         )
         for t, (mask, score) in enumerate(masks):
@@ -44,10 +49,14 @@ def labelled(key, raw, doob):
 @pytest.fixture
 def results():
     return [
-        labelled(0, [(cols(0, 4), 0.5), (cols(0, 8), 0.7)],
-                 [(cols(0, 4), 0.5), (cols(2, 4), 0.9)]),
-        labelled(1, [(cols(4, 8), None), (None, None)],
-                 [(None, None), (None, None)]),
+        labelled(
+            0,
+            [(cols(0, 4), 0.5), (cols(0, 8), 0.7)],
+            [(cols(0, 4), 0.5), (cols(2, 4), 0.9)],
+        ),
+        labelled(
+            1, [(cols(4, 8), None), (None, None)], [(None, None), (None, None)]
+        ),
     ]
 
 

@@ -1,0 +1,106 @@
+import os
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import nn
+
+from pmvis_mm.utils.checkpoint import load_weights, read_checkpoint
+from pmvis_mm.utils.errors import CheckpointError
+
+
+class _Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.path}',)
+
+
+def test_reads_a_training_checkpoint(tmp_path):
+    history = HistoryBuffer(np.arange(3.0), np.ones(3))
+    data = dict(
+        state_dict=OrderedDict(
+            {'module.weight': torch.arange(6.0).half().view(2, 3)}
+        ),
+        meta=dict(epoch=2, dataset_meta=dict(classes=('a',))),
+        message_hub=dict(log_scalars={'loss': history}),
+        optimizer=dict(state={0: dict(step=torch.tensor(3.0))}),
+    )
+    path = tmp_path / 'epoch_2.pth'
+    for zipped in (True, False):
+        torch.save(data, path, _use_new_zipfile_serialization=zipped)
+        content = read_checkpoint(path)
+        assert sorted(content) == ['meta', 'state_dict']
+        weight = content['state_dict']['weight']
+        assert weight.dtype == torch.half
+        assert weight.tolist() == [[0, 1, 2], [3, 4, 5]]
+        assert content['meta']['dataset_meta'] == dict(classes=('a',))
+
+
+def test_reads_bare_weights(tmp_path):
+    path = tmp_path / 'bare.pth'
+    torch.save(dict(weight=torch.ones(2), bias=torch.zeros(1)), path)
+    content = read_checkpoint(str(path))
+    assert content['meta'] == {}
+    assert list(content['state_dict']) == ['weight', 'bias']
+
+
+def test_never_runs_what_is_inside(tmp_path):
+    path, trace = tmp_path / 'evil.pth', tmp_path / 'trace'
+    data = dict(state_dict=dict(weight=torch.ones(1)), evil=_Evil(trace))
+    torch.save(data, path)
+    assert read_checkpoint(path)['state_dict']['weight'].tolist() == [1]
+    path.write_bytes(pickle.dumps(_Evil(trace)))
+    with pytest.raises(CheckpointError):
+        read_checkpoint(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    'content', [[1, 2], dict(state_dict={}), dict(epoch=3), {1: torch.ones(1)}]
+)
+def test_other_content_is_refused(tmp_path, content):
+    path = tmp_path / 'other.pth'
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r'no weights.*other\.pth'):
+        read_checkpoint(path)
+
+
+def test_broken_and_missing_files_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r'does not exist.*gone\.pth'):
+        read_checkpoint(tmp_path / 'gone.pth')
+    path = tmp_path / 'cut.pth'
+    torch.save(dict(weight=torch.ones(1000)), path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(CheckpointError, match=r'or cut off.*cut\.pth'):
+        read_checkpoint(path)
+    path.write_text('<html>not found</html>')
+    with pytest.raises(CheckpointError, match='not a checkpoint'):
+        read_checkpoint(path)
+
+
+def test_missing_and_misshapen_weights_are_listed():
+    model = nn.Linear(3, 2)
+    with pytest.raises(CheckpointError, match=r'lacks.*: bias \[file x'):
+        load_weights(model, dict(weight=torch.ones(2, 3)), 'x')
+    with pytest.raises(
+        CheckpointError, match=r'weight \(4, 3\), the model ha'
+    ):
+        load_weights(
+            model, dict(weight=torch.ones(4, 3), bias=torch.ones(2)), 'x'
+        )
+    many = nn.Sequential(*(nn.Linear(1, 1) for _ in range(5)))
+    with pytest.raises(CheckpointError, match=r'3\.bias and 2 more'):
+        load_weights(many, {}, 'x')
+
+
+def test_unused_weights_and_old_counters_are_fine():
+    model = nn.BatchNorm1d(2)
+    state = {k: v + 1 for k, v in model.state_dict().items()}
+    del state['num_batches_tracked']
+    load_weights(model, dict(state, extra=torch.ones(1)), 'x')
+    assert model.weight.tolist() == [2, 2]
