@@ -92,7 +92,6 @@ setup(
         'tests': read_requirements('tests'),
     },
     classifiers=[
-        'License :: OSI Approved :: Apache Software License',
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],

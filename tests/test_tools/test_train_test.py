@@ -272,7 +272,7 @@ def test_out_is_for_images_only(repo_root, tmp_path):
     for metrics in ([quality], [], None):
         loop = SimpleNamespace(evaluator=SimpleNamespace(metrics=metrics))
         runner = SimpleNamespace(test_loop=loop)
-        with pytest.raises(ConfigError, match='images only.*outfile_prefix'):
+        with pytest.raises(ConfigError, match=r'images only.*outfile_prefix'):
             dump(runner, 'x.pkl')
     metrics = [object()]
     loop = SimpleNamespace(evaluator=SimpleNamespace(metrics=metrics))

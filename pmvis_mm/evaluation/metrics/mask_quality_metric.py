@@ -21,7 +21,7 @@ class MaskQualityMetric(GatherAllMetric):
 
     - ``boxes`` and ``masks``: how many there are; ``coverage``: the share
       of boxes that got a mask; ``score``: mean of the scores (SCM or
-      quality) of the masks that have one,
+      quality) of the masks that have one, left out if none has,
     - with ``ann_file``: ``miou``, ``miou_present``, ``real_coverage``,
       ``above_50``, ``above_75`` and ``above_90`` of
       :class:`~pmvis_mm.evaluation.functional.MaskQuality`, over all real
@@ -137,8 +137,9 @@ def _summarise(records: List[dict]) -> Dict[str, float]:
         boxes=boxes,
         masks=masks,
         coverage=masks / boxes if boxes else float('nan'),
-        score=float(np.mean(scores)) if scores else float('nan'),
     )
+    if scores:
+        summary['score'] = float(np.mean(scores))
     if records and 'quality' in records[0]:
         pooled = MaskQuality()
         for record in records:

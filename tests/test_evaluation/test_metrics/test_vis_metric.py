@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 from mmdet.structures import DetDataSample, TrackDataSample
+from mmengine.config import Config
 from mmengine.evaluator import Evaluator
+from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
 from pmvis_mm.evaluation import VISMetric
 from pmvis_mm.registry import METRICS
 from pmvis_mm.structures import rle
+from pmvis_mm.testing.tiny_vis import write_tiny_vis
 from pmvis_mm.utils.errors import AnnotationError, ConfigError
 
 SIZE = (8, 10)
@@ -329,3 +332,53 @@ def test_two_processes(ann_file, tmp_path):
         for worker in workers:
             worker.kill()
             worker.communicate()
+
+
+def run_test_loop(repo_root, root, sampler):
+    """Test random weights; returns metrics and the results written."""
+    cfg = Config.fromfile(
+        repo_root / 'tests/data/configs/tiny_mask_track_rcnn.py'
+    )
+    ann_file = str(root / 'instances.json')
+    cfg.merge_from_dict(
+        dict(
+            work_dir=str(root / sampler),
+            experiment_name=f'{root.name}_{sampler}',
+            log_level='WARNING',
+            randomness=dict(seed=0),
+            test_cfg=dict(type='TestLoop'),
+            test_evaluator=dict(
+                type='VISMetric',
+                ann_file=ann_file,
+                outfile_prefix=str(root / sampler),
+            ),
+        )
+    )
+    cfg.test_dataloader.update(
+        batch_size=1,
+        num_workers=0,
+        sampler=dict(type=sampler, **SAMPLERS[sampler]),
+    )
+    cfg.test_dataloader.dataset.update(
+        ann_file=ann_file,
+        data_prefix=dict(img_path=str(root / 'JPEGImages')),
+        metainfo=dict(),
+        test_mode=True,
+    )
+    metrics = Runner.from_cfg(cfg).test()
+    return metrics, json.loads((root / f'{sampler}.results.json').read_text())
+
+
+SAMPLERS = dict(TrackImgSampler=dict(), DefaultSampler=dict(shuffle=False))
+
+
+def test_test_loop_over_frames_or_whole_videos(repo_root, tmp_path):
+    data = write_tiny_vis(tmp_path)
+    by_frame = run_test_loop(repo_root, tmp_path, 'TrackImgSampler')
+    by_video = run_test_loop(repo_root, tmp_path, 'DefaultSampler')
+    assert by_frame == by_video
+    metrics, tracks = by_frame
+    assert {t['video_id'] for t in tracks} == {v['id'] for v in data['videos']}
+    assert {t['category_id'] for t in tracks} <= {3, 0}
+    assert all(len(t['segmentations']) == 3 for t in tracks)
+    assert 0 <= metrics['vis/AP'] < 0.5  # of random weights
