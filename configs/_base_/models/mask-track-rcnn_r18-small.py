@@ -1,6 +1,6 @@
 # mmdet's own MaskTrack R-CNN, sized to learn from scratch on a laptop.
 num_classes = 4
-channels = 96
+channels = 64
 model = dict(
     type='MaskTrackRCNN',
     data_preprocessor=dict(
@@ -89,7 +89,7 @@ model = dict(
             ),
             mask_head=dict(
                 type='FCNMaskHead',
-                num_convs=3,
+                num_convs=2,
                 in_channels=channels,
                 conv_out_channels=channels,
                 num_classes=num_classes,
