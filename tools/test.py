@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from pmvis_mm.evaluation.metrics.gather import GatherAllMetric
-from pmvis_mm.utils.errors import ConfigError
+from pmvis_mm.utils.errors import ConfigError, PMVISError
 from pmvis_mm.utils.launch import (
     add_common_arguments,
     build_runner,
@@ -105,9 +105,9 @@ def main() -> None:
         runner = build_runner(cfg)
         if args.out:
             dump_predictions(runner, args.out)
-    except ConfigError as error:
+        runner.test()
+    except PMVISError as error:
         parser.error(str(error))
-    runner.test()
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@
 
 import argparse
 
-from pmvis_mm.utils.errors import ConfigError
+from pmvis_mm.utils.errors import PMVISError
 from pmvis_mm.utils.launch import (
     add_common_arguments,
     build_runner,
@@ -53,9 +53,9 @@ def main() -> None:
                 cfg.load_from = check_checkpoint(
                     args.resume, '--resume alone takes the latest checkpoint'
                 )
-    except ConfigError as error:
+        build_runner(cfg).train()
+    except PMVISError as error:
         parser.error(str(error))
-    build_runner(cfg).train()
 
 
 if __name__ == '__main__':

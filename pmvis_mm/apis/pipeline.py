@@ -1,4 +1,5 @@
 """From boxes to masks, a trained model and a report, stage by stage."""
+
 import json
 import os
 import subprocess
@@ -16,8 +17,15 @@ from ..structures import PseudoMaskSet, VideoAnnotations
 from ..structures.frame_reader import FrameReader
 from ..utils.errors import AnnotationError, ConfigError
 from ..utils.fileio import dump_json, ensure_writable, load_json
+from ..visualization.overlay_tracks import (
+    overlay_masks,
+    overlay_videos,
+    read_results,
+)
+from ..visualization.report import write_report
 
 Stage = Dict[str, Any]
+RESULTS = 'predictions.results.json'
 
 
 class Pipeline:
@@ -30,7 +38,8 @@ class Pipeline:
     A config has ``stages``, a list of dicts with a unique ``name``, a
     ``type`` ('label', 'train', 'test', 'filter', 'overlay' or 'report') and
     what that type needs. Strings ``@NAME`` in them stand for the main
-    output of an earlier stage.
+    output of an earlier stage, ``@NAME:FILE`` for a file beside it, and
+    ``$NAME`` for a variable of the config.
 
     Args:
         config (Config | str | Path): Pipeline config.
@@ -66,13 +75,13 @@ class Pipeline:
     ) -> None:
         if not isinstance(config, Config):
             config = Config.fromfile(config)
-        self.stages: List[Stage] = [dict(s) for s in config.stages]
+        self.stages: List[Stage] = _substitute(config.to_dict(), config)
         self.work_dir = Path(work_dir).resolve()
-        self.ann_file = _absolute(ann_file)
-        self.img_prefix = _absolute(img_prefix)
+        self.ann_file = str(_absolute(ann_file))
+        self.img_prefix = str(_absolute(img_prefix))
         self.truth_file = _absolute(truth_file)
         self.val_ann_file = _absolute(val_ann_file or truth_file)
-        self.val_img_prefix = _absolute(val_img_prefix or img_prefix)
+        self.val_img_prefix = str(_absolute(val_img_prefix or img_prefix))
         self.num_processes = num_processes
         self.outputs: Dict[str, str] = {}
         self.times: List[Dict[str, Any]] = []
@@ -102,7 +111,7 @@ class Pipeline:
                     fix='give every stage a name of its own',
                 )
             for value in _references(stage):
-                if value[1:] not in names:
+                if value[1:].partition(':')[0] not in names:
                     raise ConfigError(
                         f'stage {stage["name"]!r} uses {value!r}, which no '
                         'earlier stage makes',
@@ -121,16 +130,14 @@ class Pipeline:
             self._check_data(self.val_ann_file, self.val_img_prefix, True)
 
     @staticmethod
-    def _check_data(
-        ann_file: Optional[str], img_prefix: Optional[str], with_masks: bool
-    ) -> None:
-        annotations = VideoAnnotations.from_file(ann_file, with_masks)  # type: ignore
+    def _check_data(ann_file: str, img_prefix: str, with_masks: bool) -> None:
+        annotations = VideoAnnotations.from_file(ann_file, with_masks)
         if not annotations.num_boxes:
             raise AnnotationError(
                 'no box in this file', file=ann_file, fix='add annotations'
             )
         for video in annotations.videos.values():
-            FrameReader(video, img_prefix).check_exists()  # type: ignore
+            FrameReader(video, img_prefix).check_exists()
 
     # ----------------------------------------------------------------- run
     def run(self) -> Dict[str, str]:
@@ -246,7 +253,7 @@ class Pipeline:
     def _filter(self, stage: Stage, folder: Path) -> Path:
         source = self.truth_file or self.ann_file
         pseudo = PseudoMaskSet.load(stage['pseudo'])
-        data = load_json(source)  # type: ignore[arg-type]
+        data = load_json(source)
         data, stats = filter_missing_data(data, pseudo, name=source)
         report = dict(missing_data=vars(stats))
         if self.truth_file is not None and stage.get('ria') is not None:
@@ -258,24 +265,25 @@ class Pipeline:
         return folder / 'annotations.json'
 
     def _overlay(self, stage: Stage, folder: Path) -> Path:
-        from ..visualization.overlay_tracks import overlay_masks
-
-        predicted = 'predictions' in stage
-        prefix = self.val_img_prefix if predicted else self.img_prefix
-        if predicted:
-            path = Path(stage['predictions']).with_name(
-                'predictions.results.json'
-            )
-            masks = PseudoMaskSet.from_results(path, self.val_ann_file)  # type: ignore
-        else:
-            masks = PseudoMaskSet.load(stage['masks'])
         number = stage.get('num_videos', 3)
-        overlay_masks(masks, prefix, folder, number)  # type: ignore[arg-type]
+        if 'masks' in stage:
+            masks = PseudoMaskSet.load(stage['masks'])
+            overlay_masks(masks, self.img_prefix, folder, num_videos=number)
+        elif 'metrics' in stage:  # the predictions lie beside them
+            results = Path(stage['metrics']).with_name(RESULTS)
+            videos = VideoAnnotations.from_file(str(self.val_ann_file))
+            tracks = read_results(results, videos)
+            overlay_videos(
+                videos.videos,
+                tracks,
+                videos.categories,
+                self.val_img_prefix,
+                folder,
+                num_videos=number,
+            )
         return folder
 
     def _report(self, stage: Stage, folder: Path) -> Path:
-        from ..visualization.report import write_report
-
         sources = {
             name: PseudoMaskSet.load(path)
             for name, path in stage.get('sources', {}).items()
@@ -287,7 +295,7 @@ class Pipeline:
             folder / 'report.html',
             final=PseudoMaskSet.load(stage['final']),
             sources=sources,
-            annotations=VideoAnnotations.from_file(self.ann_file),  # type: ignore
+            annotations=VideoAnnotations.from_file(self.ann_file),
             img_prefix=self.img_prefix,
             truth=truth,
             stage_times=self.times,
@@ -331,8 +339,33 @@ def _resolve(value: Any, outputs: Mapping[str, str]) -> Any:
     if isinstance(value, (list, tuple)):
         return [_resolve(child, outputs) for child in value]
     if isinstance(value, str) and value[:1] == '@':
-        return outputs.get(value[1:])
+        name, _, beside = value[1:].partition(':')
+        output = outputs.get(name)
+        if output is None or not beside:
+            return output
+        return str(Path(output).parent / beside)
     return value
+
+
+def _substitute(variables: Mapping[str, Any], config: Config) -> List[Stage]:
+    """Replace ``$NAME`` by variables of the config."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: walk(child) for key, child in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [walk(child) for child in value]
+        if isinstance(value, str) and value[:1] == '$':
+            if value[1:] not in variables:
+                raise ConfigError(
+                    f'no variable {value[1:]!r} in this config',
+                    file=config.filename,
+                    fix=f'define {value[1:]} = ... in it',
+                )
+            return variables[value[1:]]
+        return value
+
+    return walk(variables['stages'])
 
 
 def _priors(priors: Mapping[str, str]) -> Dict[str, str]:

@@ -1,4 +1,5 @@
 """Videos to label."""
+
 from typing import Any, Dict, List, Mapping, Optional
 
 from torch.utils.data import Dataset

@@ -1,4 +1,5 @@
 """Loops, hooks and model wrappers."""
+
 from .hooks import DOOBHook, SHQMHook
 from .model_wrapper import NoGradModelWrapper
 from .runner import LabelLoop

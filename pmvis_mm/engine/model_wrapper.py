@@ -1,4 +1,5 @@
 """Model wrappers."""
+
 from typing import Any
 
 from mmengine.model import BaseModel

@@ -1,4 +1,5 @@
 """What goes into a mask source and what comes out, one video at a time."""
+
 from dataclasses import dataclass, field
 from typing import Dict, List
 

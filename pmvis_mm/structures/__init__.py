@@ -1,5 +1,7 @@
 """Data structures that carry the product; import without compiled ops."""
-from .pseudo_mask_set import MaskTrack, PseudoMaskSet, join
+
+from .mask_track import MaskTrack
+from .pseudo_mask_set import PseudoMaskSet, join
 from .rle import RLE
 from .video_annotations import (
     Box,

@@ -1,10 +1,10 @@
 """Pseudo masks of a whole dataset, with their source and score."""
+
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
     Any,
     Dict,
-    Iterable,
     Iterator,
     List,
     Mapping,
@@ -15,125 +15,12 @@ from typing import (
 
 from ..utils.errors import AnnotationError, MaskSetError
 from ..utils.fileio import dump_json, load_json
-from .rle import RLE, area
+from .mask_track import MaskTrack, read_mask_track
 from .video_annotations import (
-    Box,
-    BoxTrack,
     VideoAnnotations,
     VideoInfo,
     parse_annotations,
 )
-
-
-@dataclass
-class MaskTrack:
-    """Pseudo masks of one annotated instance.
-
-    Id, video and category are always those of the box annotation; a
-    predicted category is never a label (PM-VIS, section III-C).
-
-    Attributes:
-        id (int): Id of the annotation.
-        video_id (int): Video it belongs to.
-        category_id (int): As in the annotation file.
-        masks (list): Per frame an RLE, or None where there is no mask.
-        boxes (list): Per frame the annotated box (half-open xyxy, pixels),
-            or None.
-        sources (list): Per frame the name of the source, None without mask.
-        scores (list): Per frame the agreement (SCM) or quality in [0, 1];
-            None where unknown.
-    """
-
-    id: int
-    video_id: int
-    category_id: int
-    masks: List[Optional[RLE]]
-    boxes: List[Optional[Box]]
-    sources: List[Optional[str]]
-    scores: List[Optional[float]]
-
-    @classmethod
-    def empty_like(cls, track: Union[BoxTrack, 'MaskTrack']) -> 'MaskTrack':
-        """Start without any mask, with the boxes of an annotation."""
-        length = len(track.boxes)
-        return cls(
-            track.id,
-            track.video_id,
-            track.category_id,
-            masks=[None] * length,
-            boxes=list(track.boxes),
-            sources=[None] * length,
-            scores=[None] * length,
-        )
-
-    @property
-    def num_masks(self) -> int:
-        """Number of frames with a mask."""
-        return sum(mask is not None for mask in self.masks)
-
-    def set(
-        self,
-        frame: int,
-        mask: Optional[RLE],
-        source: str,
-        score: Optional[float] = None,
-    ) -> None:
-        """Store a mask; None or an empty mask removes it."""
-        if mask is None or area(mask) == 0:
-            self.masks[frame] = self.sources[frame] = None
-            self.scores[frame] = None
-            return
-        self.masks[frame] = mask
-        self.sources[frame] = source
-        # Rounded, so that a file read and written again stays the same.
-        self.scores[frame] = None if score is None else round(float(score), 5)
-
-    def copy(self) -> 'MaskTrack':
-        """Copy the lists; the masks themselves are shared."""
-        return MaskTrack(
-            self.id,
-            self.video_id,
-            self.category_id,
-            list(self.masks),
-            list(self.boxes),
-            list(self.sources),
-            list(self.scores),
-        )
-
-    def to_json(self, video: VideoInfo) -> Dict[str, Any]:
-        """Write as an entry of ``annotations``.
-
-        Masks, boxes and areas are null together (a loader that finds a box
-        expects a mask); the annotated boxes of such frames are not lost:
-        they stay in ``annotated_bboxes``.
-        """
-        shown = [
-            box if mask is not None else None
-            for box, mask in zip(self.boxes, self.masks)
-        ]
-        return dict(
-            id=self.id,
-            video_id=self.video_id,
-            category_id=self.category_id,
-            iscrowd=0,
-            width=video.width,
-            height=video.height,
-            length=video.length,
-            bboxes=[_to_xywh(box) for box in shown],
-            segmentations=self.masks,
-            areas=[None if m is None else area(m) for m in self.masks],
-            sources=self.sources,
-            scores=self.scores,
-            annotated_bboxes=[_to_xywh(box) for box in self.boxes],
-        )
-
-
-def _to_xywh(box: Optional[Box]) -> Optional[List[float]]:
-    if box is None:
-        return None
-    x0, y0, x1, y1 = box
-    # Rounded, so that x0 + (x1 - x0) survives any number of round trips.
-    return [round(v, 4) for v in (x0, y0, x1 - x0, y1 - y0)]
 
 
 @dataclass
@@ -215,11 +102,7 @@ class PseudoMaskSet:
         cls, data: Any, name: str, source: str = 'unknown'
     ) -> 'PseudoMaskSet':
         """Parse the content of a file; see :meth:`load`."""
-        raw = _entries_by_id(data)
-        for entry in raw.values():
-            # The boxes that count are the annotated ones.
-            if 'annotated_bboxes' in entry:
-                entry['bboxes'] = entry['annotated_bboxes']
+        data = _with_annotated_boxes(data)
         try:
             parsed = parse_annotations(
                 data, name, with_masks=True, clip_boxes=True
@@ -234,6 +117,7 @@ class PseudoMaskSet:
                 fix=error.fix,
             ) from None
         result = cls.empty_like(parsed, name)
+        raw = {entry['id']: entry for entry in data.get('annotations') or ()}
         for box_track in parsed:
             entry = raw[box_track.id]
             if box_track.segmentations is None:
@@ -245,7 +129,7 @@ class PseudoMaskSet:
                     fix='this file holds boxes only; name one with masks',
                 )
             result.tracks[box_track.video_id].append(
-                _read_track(box_track, entry, name, source)
+                read_mask_track(box_track, entry, name, source)
             )
         return result
 
@@ -280,8 +164,7 @@ class PseudoMaskSet:
         missing = sorted(set(self.videos) ^ set(other.videos))
         if missing:
             raise MaskSetError(
-                f'videos {missing[:5]} are only in one of this set and '
-                f'{name}',
+                f'videos {missing[:5]} are only in one of this set and {name}',
                 file=self.name,
                 video=missing[0],
                 fix='label the same annotation file with every source',
@@ -393,36 +276,15 @@ def join(
         yield video, dict(sorted(tracks.items()))
 
 
-def _entries_by_id(data: Any) -> Dict[Any, Dict[str, Any]]:
+def _with_annotated_boxes(data: Any) -> Any:
+    """Show the annotated boxes, which are those that count."""
     entries = data.get('annotations') if isinstance(data, dict) else None
-    return {
-        entry.get('id'): entry
-        for entry in entries or ()
-        if isinstance(entry, dict)
-    }
-
-
-def _read_track(
-    box_track: BoxTrack, entry: Dict[str, Any], name: str, source: str
-) -> MaskTrack:
-    track = MaskTrack.empty_like(box_track)
-    length = len(track.boxes)
-    extras: Dict[str, Iterable] = {}
-    for key, default in (('sources', source), ('scores', None)):
-        values = entry.get(key) or [default] * length
-        if len(values) != length:
-            raise MaskSetError(
-                f'"{key}" has length {len(values)}, expected {length}',
-                file=name,
-                video=track.video_id,
-                instance=track.id,
-                fix='one entry for every frame',
-            )
-        extras[key] = values
-    for frame, (mask, from_source, score) in enumerate(
-        zip(
-            box_track.segmentations or (), extras['sources'], extras['scores']
-        )
-    ):
-        track.set(frame, mask, from_source or source, score)
-    return track
+    if not isinstance(entries, list):
+        return data
+    shown = [
+        dict(entry, bboxes=entry['annotated_bboxes'])
+        if isinstance(entry, dict) and 'annotated_bboxes' in entry
+        else entry
+        for entry in entries
+    ]
+    return dict(data, annotations=shown)

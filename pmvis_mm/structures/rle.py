@@ -5,12 +5,18 @@ compressed run-length encoding, column-major. All geometry is half-open: a
 box ``(x0, y0, x1, y1)`` covers columns ``x0 ... x1 - 1``. Everything works on
 the runs; nothing here decodes a mask unless it says so.
 """
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import math
+import re
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
 RLE = Dict[str, Any]
+
+# Five bits per character; a sixth one says that the integer goes on.
+_COMPRESSED = re.compile('(?:[P-o]{0,6}[0-O])+')
 
 
 def _to_str(rle: RLE) -> RLE:
@@ -68,19 +74,23 @@ def from_any(segmentation: Any, height: int, width: int) -> Optional[RLE]:
     elif isinstance(segmentation, dict) and 'counts' in segmentation:
         rle = _from_counts(segmentation, height, width)
     else:
-        raise ValueError(
-            f'not a segmentation: {type(segmentation).__name__}'
-        )
+        raise ValueError(f'not a segmentation: {type(segmentation).__name__}')
     return rle if area(rle) else None
 
 
 def _from_polygons(polygons: list, height: int, width: int) -> RLE:
     for polygon in polygons:
+        if not isinstance(polygon, (list, tuple)):
+            raise ValueError('a segmentation list should hold polygons')
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError(
                 'a polygon needs an even number of at least 6 coordinates, '
                 f'got {len(polygon)}'
             )
+        if not all(
+            isinstance(v, (int, float)) and math.isfinite(v) for v in polygon
+        ):
+            raise ValueError('a polygon has a coordinate that is no number')
     return union(coco_mask.frPyObjects(polygons, height, width))
 
 
@@ -90,16 +100,43 @@ def _from_counts(rle: dict, height: int, width: int) -> RLE:
             f'mask size {rle.get("size")} differs from the frame size '
             f'{[height, width]} (height, width)'
         )
+    # pycocotools trusts counts: wrong ones crash the interpreter.
+    counts = _read_counts(rle['counts'])
+    if (counts < 0).any():
+        raise ValueError('counts hold a negative run')
+    if counts.sum() != height * width:
+        raise ValueError(
+            f'counts add up to {counts.sum()}, not to the '
+            f'{height * width} pixels of the frame'
+        )
     if isinstance(rle['counts'], list):
-        if sum(rle['counts']) != height * width:
-            raise ValueError(
-                f'counts add up to {sum(rle["counts"])}, not to the '
-                f'{height * width} pixels of the frame'
-            )
         rle = coco_mask.frPyObjects(rle, height, width)
     # A union with itself drops runs of length zero, which foreign encoders
     # may write and which would spoil tight boxes.
     return union([rle, rle])
+
+
+def _read_counts(counts: Union[str, bytes, List[int]]) -> np.ndarray:
+    """Read the lengths of all runs, int64."""
+    if isinstance(counts, list):
+        if not all(type(v) is int for v in counts):
+            raise ValueError('counts hold something that is no integer')
+        return np.array(counts, np.int64)
+    if isinstance(counts, bytes):
+        counts = counts.decode('ascii', 'replace')
+    if not isinstance(counts, str) or not _COMPRESSED.fullmatch(counts):
+        raise ValueError('counts are neither a list nor a COCO string')
+    groups = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero(groups < 32)  # of each integer
+    first = np.concatenate([[0], last[:-1] + 1])
+    place = 5 * (np.arange(len(groups)) - np.repeat(first, last - first + 1))
+    values = np.add.reduceat((groups & 31) << place, first)
+    # The last group carries the sign.
+    values -= ((groups[last] & 16) << 1) << place[last]
+    # From the fourth on, counts are differences from the last but one.
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
 
 
 def area(rle: RLE) -> int:

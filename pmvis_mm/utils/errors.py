@@ -1,4 +1,5 @@
 """Typed errors that say where the trouble is and what helps."""
+
 from typing import Any, Optional
 
 

@@ -1,10 +1,11 @@
 """Reading and writing files so that a kill never leaves half a file."""
+
 import json
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, TextIO, Type, Union
+from typing import Any, Iterator, TextIO, Tuple, Type, Union
 
 from .errors import AnnotationError, OutputError, PMVISError
 
@@ -23,7 +24,7 @@ def atomic_write(path: PathLike) -> Iterator[TextIO]:
         removed on failure.
 
     Raises:
-        OutputError: If the folder cannot be written.
+        OutputError: If the folder cannot be written, or ``path`` is one.
     """
     path = Path(path)
     handle, temporary = _open_temporary(path)
@@ -32,13 +33,13 @@ def atomic_write(path: PathLike) -> Iterator[TextIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        _rename(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
-def _open_temporary(path: Path):
+def _open_temporary(path: Path) -> Tuple[int, str]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
@@ -49,12 +50,23 @@ def _open_temporary(path: Path):
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)
     except OSError as error:
-        raise OutputError(
-            f'cannot write here: {error.strerror or error}',
-            file=path,
-            fix='choose another output folder or make this one writable',
-        ) from error
+        raise _refused(path, error) from error
     return handle, name
+
+
+def _rename(temporary: str, path: Path) -> None:
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f'cannot write here: {error.strerror or error}',
+        file=path,
+        fix='choose another output folder or make this one writable',
+    )
 
 
 def ensure_writable(folder: PathLike) -> None:
@@ -86,6 +98,9 @@ def load_json(
 
     Returns:
         Any: The parsed content.
+
+    Raises:
+        PMVISError: ``error``, if it is missing, unreadable or no json.
     """
     try:
         with open(path, encoding='utf-8') as file:
@@ -98,6 +113,12 @@ def load_json(
         raise error(
             'this is a folder, not a json file', file=path, fix='name a file'
         ) from None
+    except OSError as reason:
+        raise error(
+            f'cannot be read: {reason.strerror or reason}',
+            file=path,
+            fix='check the path and its permissions',
+        ) from reason
     except (json.JSONDecodeError, UnicodeDecodeError) as reason:
         raise error(
             f'not a json file ({reason})',

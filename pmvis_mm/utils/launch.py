@@ -16,6 +16,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from .errors import ConfigError
+from .fileio import ensure_writable
 from .num_classes import sync_num_classes
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -185,7 +186,11 @@ def build_runner(cfg: Config) -> Runner:
 
     Returns:
         Runner: mmengine's, or the one that ``runner_type`` names.
+
+    Raises:
+        OutputError: If the work folder cannot be written.
     """
+    ensure_writable(cfg.work_dir)
     if cfg.launcher != 'none' and get_device() == 'cpu':
         _distribute_on_cpu(cfg)
     if 'runner_type' in cfg:

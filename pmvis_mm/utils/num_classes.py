@@ -1,4 +1,6 @@
 """Let the annotation file decide how many classes a model has."""
+
+from pathlib import Path
 from typing import Any, Optional
 
 from mmengine.config import Config
@@ -29,12 +31,15 @@ def sync_num_classes(cfg: Config) -> Optional[int]:
     dataset = loader['dataset']
     while 'dataset' in dataset:  # wrappers such as RepeatDataset
         dataset = dataset['dataset']
-    classes = dataset.get('metainfo', {}).get('classes')
+    classes = (dataset.get('metainfo') or {}).get('classes')
+    where = 'metainfo'
     if classes is None:
-        classes = load_json(dataset['ann_file'])['categories']
+        # An absolute path wins over the root, as in mmengine's datasets.
+        where = str(Path(dataset.get('data_root') or '', dataset['ann_file']))
+        classes = load_json(where)['categories']
     changed = _set(cfg.model, len(classes))
     print_log(
-        f'{len(classes)} classes in {dataset["ann_file"]}; '
+        f'{len(classes)} classes in {where}; '
         f'{changed} parts of the model follow',
         'current',
     )
@@ -48,6 +53,11 @@ def _set(node: Any, number: int) -> int:
         if 'num_classes' in node:
             node['num_classes'] = number
             changed += 1
+            loss = node.get('loss_cls') or {}
+            if isinstance(loss.get('class_weight'), list):
+                # One weight per class, the last one for "no object".
+                first, last = loss.class_weight[0], loss.class_weight[-1]
+                loss.class_weight = [first] * number + [last]
         changed += sum(_set(child, number) for child in node.values())
     elif isinstance(node, (list, tuple)):
         changed += sum(_set(child, number) for child in node)

@@ -1,4 +1,5 @@
 """Check that the installed OpenMMLab packages fit."""
+
 import re
 from importlib import metadata
 from typing import Dict, Optional, Sequence, Tuple

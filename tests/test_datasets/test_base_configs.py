@@ -49,7 +49,7 @@ def leaf(folder, root, dataset, pipeline):
             'train/JPEGImages/',
         ),
         ('ovis', 'box_720p', 'annotations_train.json', 'train/'),
-        ('shapesvis', 'box', 'train/instances.json', 'train/JPEGImages/'),
+        ('own', 'box', 'train/boxes.json', 'train/JPEGImages/'),
     ],
 )
 def test_bases_join_and_read_the_official_layout(
@@ -80,7 +80,7 @@ def test_bases_join_and_read_the_official_layout(
 
 
 def test_validation_is_in_test_mode_with_whole_videos(config_root):
-    for name in (*DATASET_CLASSES, 'shapesvis'):
+    for name in (*DATASET_CLASSES, 'own'):
         path = config_root / f'_base_/datasets/{name}.py'
         if name == 'youtube_vis_2022':
             assert not path.exists()
@@ -96,7 +96,8 @@ def test_validation_is_in_test_mode_with_whole_videos(config_root):
 def test_loader_feeds_mmdets_preprocessor(tmp_path, config_root, pipeline):
     changes = dict(supervision='full' if pipeline == 'pseudo' else pipeline)
     write_tiny_vis(tmp_path / 'train')
-    config = leaf(tmp_path, config_root, 'shapesvis', pipeline)
+    config = leaf(tmp_path, config_root, 'own', pipeline)
+    changes['ann_file'] = 'train/instances.json'
     config.train_dataloader.dataset.update(changes, data_root=str(tmp_path))
     config.train_dataloader.update(
         num_workers=0, batch_size=2, persistent_workers=False
@@ -134,7 +135,7 @@ def test_error_in_a_worker_names_the_frame(tmp_path, config_root):
     write_tiny_vis(tmp_path / 'train', num_videos=1, num_frames=2)
     frame = tmp_path / 'train/JPEGImages/v0/00001.png'
     frame.write_bytes(frame.read_bytes()[:60])
-    config = leaf(tmp_path, config_root, 'shapesvis', 'box')
+    config = leaf(tmp_path, config_root, 'own', 'box')
     config.train_dataloader.dataset.data_root = str(tmp_path)
     config.train_dataloader.update(num_workers=1, batch_size=1)
     loader = Runner.build_dataloader(config.train_dataloader, seed=0)

@@ -55,7 +55,7 @@ model = dict(
             bbox_roi_extractor=dict(
                 type='SingleRoIExtractor',
                 roi_layer=dict(
-                    type='RoIAlign', output_size=7, sampling_ratio=2
+                    type='RoIAlign', output_size=7, sampling_ratio=1
                 ),
                 finest_scale=28,
                 out_channels=channels,
@@ -81,7 +81,7 @@ model = dict(
             mask_roi_extractor=dict(
                 type='SingleRoIExtractor',
                 roi_layer=dict(
-                    type='RoIAlign', output_size=14, sampling_ratio=2
+                    type='RoIAlign', output_size=14, sampling_ratio=1
                 ),
                 finest_scale=28,
                 out_channels=channels,
@@ -112,7 +112,7 @@ model = dict(
                 ),
                 sampler=dict(
                     type='RandomSampler',
-                    num=64,
+                    num=48,
                     pos_fraction=0.5,
                     neg_pos_ub=-1,
                     add_gt_as_proposals=False,
@@ -138,7 +138,7 @@ model = dict(
                 ),
                 sampler=dict(
                     type='RandomSampler',
-                    num=48,
+                    num=24,
                     pos_fraction=0.33,
                     neg_pos_ub=-1,
                     add_gt_as_proposals=True,
@@ -167,7 +167,7 @@ model = dict(
         type='RoITrackHead',
         roi_extractor=dict(
             type='SingleRoIExtractor',
-            roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=2),
+            roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=1),
             finest_scale=28,
             out_channels=channels,
             featmap_strides=[4, 8, 16],
@@ -178,6 +178,8 @@ model = dict(
             roi_feat_size=7,
             in_channels=channels,
             fc_out_channels=256,
+            # Untrained embeddings make a large loss that drowns the others.
+            loss_match=dict(type='CrossEntropyLoss', loss_weight=0.1),
         ),
         train_cfg=dict(
             assigner=dict(
@@ -190,7 +192,7 @@ model = dict(
             ),
             sampler=dict(
                 type='RandomSampler',
-                num=48,
+                num=24,
                 pos_fraction=0.33,
                 neg_pos_ub=-1,
                 add_gt_as_proposals=True,

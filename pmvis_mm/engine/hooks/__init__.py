@@ -1,4 +1,5 @@
 """Hooks."""
+
 from .label_hooks import DOOBHook, SHQMHook
 
 __all__ = ['DOOBHook', 'SHQMHook']

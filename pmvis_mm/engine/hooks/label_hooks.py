@@ -1,4 +1,5 @@
 """Hooks of the labelling loop: they turn one stage into the next."""
+
 from typing import Any, Dict, List, Optional, Sequence
 
 from mmengine.hooks import Hook
@@ -68,14 +69,15 @@ class SHQMHook(Hook):
             'all' or as the one 'fused'. Defaults to 'all': the paper gives
             no rule, but its text speaks of several sets.
         require (Sequence[str]): Candidates without whose mask a frame gets
-            none. Defaults to none.
+            none; the current masks only as 'fused'. Defaults to none.
         priority (Sequence[str], optional): Who wins ties, first wins.
         box_term (str): 'iou' or 'giou'. Defaults to 'iou'.
         box_rule (str): 'half_open' or 'inclusive'.
         stage (str): Name of the result. Defaults to 'shqm'.
 
     Raises:
-        ConfigError: If there are fewer than two candidates.
+        ConfigError: If there are fewer than two candidates, two of one
+            name, or ``require`` names none of them.
     """
 
     priority = 'NORMAL'
@@ -92,12 +94,10 @@ class SHQMHook(Hook):
         stage: str = 'shqm',
     ) -> None:
         if tracks not in TRACKS:
-            raise ValueError(f'tracks should be one of {TRACKS}, got {tracks!r}')
-        if len(candidates) + (own is not None) < 2:
-            raise ConfigError(
-                f'SHQM needs two candidates or more, got {list(candidates)}',
-                fix='name earlier sources in "candidates"',
+            raise ValueError(
+                f'tracks should be one of {TRACKS}, got {tracks!r}'
             )
+        _check_names(candidates, own, tracks, require)
         self.candidates = list(candidates)
         self.own = own
         self.tracks = tracks
@@ -136,3 +136,31 @@ class SHQMHook(Hook):
         else:
             sets[self.own] = {track.id: track for track in result.tracks}
         return sets
+
+
+def _check_names(
+    candidates: Sequence[str],
+    own: Optional[str],
+    tracks: str,
+    require: Sequence[str],
+) -> None:
+    names = [*candidates] if own is None else [*candidates, own]
+    if len(names) < 2:
+        raise ConfigError(
+            f'SHQM needs two candidates or more, got {names}',
+            fix='name earlier sources in "candidates"',
+        )
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f'two SHQM candidates have one name: {names}',
+            fix='name the current masks otherwise in "own"',
+        )
+    # As 'all', the current masks compete under other names.
+    fixed = names if tracks == 'fused' else candidates
+    unknown = sorted(set(require) - set(fixed))
+    if unknown:
+        # They would silently remove every mask.
+        raise ConfigError(
+            f'SHQM requires {unknown}, which are no candidates',
+            fix=f'choose from {list(fixed)}',
+        )

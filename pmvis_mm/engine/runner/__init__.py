@@ -1,4 +1,5 @@
 """Loops."""
+
 from .label_loop import LabelLoop
 
 __all__ = ['LabelLoop']

@@ -1,4 +1,5 @@
 """The loop that labels videos."""
+
 import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union

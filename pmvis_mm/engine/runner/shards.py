@@ -1,8 +1,11 @@
 """Finished videos on disk: what makes labelling survive a kill."""
+
 import hashlib
 import json
 from pathlib import Path
 from typing import Any, Dict, List
+
+from mmengine.config import Config
 
 from ...labeling.label_video import LabelResult
 from ...structures import PseudoMaskSet, VideoInfo
@@ -15,7 +18,9 @@ def fingerprint(*parts: Any) -> str:
 
     Args:
         *parts: Nested dicts, lists and plain values. A string that is the
-            path of a file counts by its content, not by its name.
+            path of a file counts by its content, not by its name, and a
+            config by what it and its bases say. What *that* config names
+            (the data it was trained on, say) counts by name only.
 
     Returns:
         str: 12 hex digits.
@@ -24,13 +29,13 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, open_files: bool = True) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(k): _plain(v, open_files) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (str, Path)) and _is_file(value):
-        return dict(sha256=_file_hash(Path(value)))
+        return [_plain(item, open_files) for item in value]
+    if open_files and isinstance(value, (str, Path)) and _is_file(value):
+        return _file_content(Path(value))
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return repr(value)
@@ -41,6 +46,16 @@ def _is_file(value: Any) -> bool:
         return Path(value).is_file()
     except (OSError, ValueError):  # too long or with a NUL: not a path
         return False
+
+
+def _file_content(path: Path) -> Dict[str, Any]:
+    if path.suffix == '.py':
+        try:
+            parsed = Config.fromfile(str(path)).to_dict()
+            return dict(config=_plain(parsed, open_files=False))
+        except Exception:  # Python, but no config: whatever running it raises
+            pass
+    return dict(sha256=_file_hash(path))
 
 
 def _file_hash(path: Path) -> str:
@@ -59,9 +74,7 @@ class ShardStore:
         categories (list[dict]): Categories of the dataset.
     """
 
-    def __init__(
-        self, folder: Path, categories: List[Dict[str, Any]]
-    ) -> None:
+    def __init__(self, folder: Path, categories: List[Dict[str, Any]]) -> None:
         self.folder = folder
         self.categories = categories
 
@@ -87,10 +100,16 @@ class ShardStore:
         dump_json(data, self.path(result.video))
 
     def read(self, video: VideoInfo) -> LabelResult:
-        """Load a finished video."""
+        """Load a finished video.
+
+        Raises:
+            MaskSetError: If the shard is broken or of another video.
+        """
         result = LabelResult(video, [])
         for stage, data in self._load(video)['stages'].items():
             masks = PseudoMaskSet.from_json(data, str(self.path(video)))
+            if masks.videos.get(video.id) != video:
+                raise self._broken(video)
             result.commit(stage, masks.tracks[video.id])
         return result
 
@@ -101,11 +120,16 @@ class ShardStore:
     def _load(self, video: VideoInfo) -> Dict[str, Any]:
         path = self.path(video)
         data = load_json(path, MaskSetError)
-        if not isinstance(data, dict) or not {'stages', 'stats'} <= set(data):
-            raise MaskSetError(
-                'not a finished video',
-                file=path,
-                video=video.id,
-                fix='delete this file and run again',
-            )
+        if not isinstance(data, dict) or not all(
+            isinstance(data.get(key), dict) for key in ('stages', 'stats')
+        ):
+            raise self._broken(video)
         return data
+
+    def _broken(self, video: VideoInfo) -> MaskSetError:
+        return MaskSetError(
+            'not a finished video',
+            file=self.path(video),
+            video=video.id,
+            fix='delete this file and run again',
+        )

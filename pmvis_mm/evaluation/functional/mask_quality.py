@@ -1,4 +1,5 @@
 """How good are pseudo masks, where real masks are at hand."""
+
 from dataclasses import dataclass, field
 from typing import Dict, List, Sequence, Tuple
 
@@ -85,7 +86,9 @@ def measure_masks(
 
     Raises:
         AnnotationError: If ``truth`` holds no masks.
+        MaskSetError: If ``masks`` is about other videos.
     """
+    masks.check_same_videos(truth, truth.file or '')
     result = MaskQuality()
     found = {track.id: track for track in masks}
     for track in truth:
@@ -100,17 +103,29 @@ def measure_masks(
         result.video_of[track.id] = track.video_id
         guess = found.get(track.id)
         for frame, real in enumerate(track.segmentations):
-            if real is None:
+            if real is None or track.boxes[frame] is None:
                 continue
             mask = None if guess is None else guess.masks[frame]
-            iou = 0.0 if mask is None else float(mask_iou([mask], [real])[0, 0])
-            result.ious[track.id, frame] = iou
+            iou = 0.0 if mask is None else mask_iou([mask], [real])[0, 0]
+            result.ious[track.id, frame] = float(iou)
             result.present[track.id, frame] = mask is not None
     return result
 
 
 def oracle(candidates: Sequence[MaskQuality]) -> MaskQuality:
-    """Take the best candidate for every mask: the bound of any selector."""
+    """Take the best candidate for every mask: the bound of any selector.
+
+    Args:
+        candidates (Sequence[MaskQuality]): Judged against the same masks.
+
+    Returns:
+        MaskQuality: Per mask the highest IoU; present where any is.
+
+    Raises:
+        ValueError: If there is no candidate.
+    """
+    if not candidates:
+        raise ValueError('an oracle needs at least one candidate')
     result = MaskQuality(video_of=dict(candidates[0].video_of))
     for key in candidates[0].ious:
         result.ious[key] = max(c.ious[key] for c in candidates)

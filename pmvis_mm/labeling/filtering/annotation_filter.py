@@ -1,4 +1,5 @@
 """Missing-Data and RIA: clean real annotations (PM-VIS, section III-E)."""
+
 import copy
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional
@@ -131,7 +132,7 @@ def _filter(
             )
         entry = copy.deepcopy(entry)
         _filter_entry(entry, track, guesses.get(track.id), keep, stats)
-        if any(box is not None for box in entry['bboxes']):
+        if any(entry['bboxes']):  # both null and [] say absent
             kept.append(entry)
         else:
             stats.instances_removed += 1

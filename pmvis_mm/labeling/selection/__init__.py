@@ -1,4 +1,5 @@
 """SCM, DOOB, SHQM and keyframes: pure functions, no torch."""
+
 from .doob import doob
 from .keyframes import num_keyframes, select_keyframes
 from .scm import assign_predictions, box_fit, box_iou, cross_scm, pairwise_scm

@@ -1,4 +1,5 @@
 """DOOB, deletion of overlap and out-of-boundary parts (PM-VIS, III-D3)."""
+
 from typing import List, Optional, Sequence
 
 import cv2
@@ -56,7 +57,9 @@ def doob(
         ValueError: If ``overlap`` is unknown, or lengths differ.
     """
     if overlap not in OVERLAPS:
-        raise ValueError(f'overlap should be one of {OVERLAPS}, got {overlap!r}')
+        raise ValueError(
+            f'overlap should be one of {OVERLAPS}, got {overlap!r}'
+        )
     if len(masks) != len(boxes):
         raise ValueError(f'{len(masks)} masks but {len(boxes)} boxes')
     result = [
@@ -97,16 +100,14 @@ def _resolve_overlaps(
     overlap: str,
 ) -> List[Optional[RLE]]:
     result = list(masks)
-    present = [i for i, mask in enumerate(masks) if mask is not None]
+    present = [(i, mask) for i, mask in enumerate(masks) if mask is not None]
     if len(present) < 2:
         return result
+    found = [mask for _, mask in present]
     # Pairs that share no pixel now never will: masks only shrink.
-    crossing = mask_iou(*[[masks[i] for i in present]] * 2) > 0
-    for a, i in enumerate(present):
-        for b in range(a + 1, len(present)):
-            j = present[b]
-            if crossing[a, b]:
-                _resolve_pair(result, boxes, i, j, overlap)
+    crossing = mask_iou(found, found) > 0
+    for a, b in np.argwhere(np.triu(crossing, 1)):
+        _resolve_pair(result, boxes, present[a][0], present[b][0], overlap)
     return [m if m is not None and area(m) else None for m in result]
 
 
@@ -117,7 +118,9 @@ def _resolve_pair(
     j: int,
     overlap: str,
 ) -> None:
-    shared = intersect([masks[i], masks[j]])
+    first, second = masks[i], masks[j]
+    assert first is not None and second is not None
+    shared = intersect([first, second])
     if not area(shared):
         return
     parts = [shared] if overlap == 'whole' else _components(shared)

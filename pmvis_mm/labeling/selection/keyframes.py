@@ -1,4 +1,5 @@
 """Keyframes: where tracking starts (PM-VIS, section III-C3)."""
+
 from typing import List, Optional, Sequence
 
 import numpy as np

@@ -5,6 +5,7 @@ masks of one instance agree with each other and with its box ``g``.
 Symmetric, in [0, 1], 0 if either mask is empty, 1 for two equal masks whose
 tight box is ``g``.
 """
+
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -34,8 +35,7 @@ def box_iou(
     Raises:
         ValueError: If ``term`` is unknown.
     """
-    if term not in BOX_TERMS:
-        raise ValueError(f'box_term should be one of {BOX_TERMS}, got {term!r}')
+    _check_options(term, BOX_RULES[0])
     boxes, others = np.broadcast_arrays(
         np.asarray(boxes, float), np.asarray(others, float)
     )
@@ -85,12 +85,27 @@ def box_fit(
     Raises:
         ValueError: If an option is unknown.
     """
-    if box_rule not in BOX_RULES:
-        raise ValueError(f'box_rule should be one of {BOX_RULES}, got {box_rule!r}')
+    _check_options(box_term, box_rule)
+    boxes = _mask_boxes(masks, box_rule)
+    return box_iou(boxes, np.asarray(box, float), box_term)
+
+
+def _check_options(box_term: str, box_rule: str) -> None:
+    for name, value, choices in (
+        ('box_term', box_term, BOX_TERMS),
+        ('box_rule', box_rule, BOX_RULES),
+    ):
+        if value not in choices:
+            raise ValueError(
+                f'{name} should be one of {choices}, got {value!r}'
+            )
+
+
+def _mask_boxes(masks: Sequence[Optional[RLE]], box_rule: str) -> np.ndarray:
     boxes = tight_boxes(masks)
     if box_rule == 'inclusive':
         boxes[:, 2:] -= 1
-    return box_iou(boxes, np.asarray(box, float), box_term)
+    return boxes
 
 
 def pairwise_scm(
@@ -122,6 +137,7 @@ def _scm(
     box_rule: str,
 ) -> np.ndarray:
     """SCM of every mask with every (mask, its annotated box)."""
+    _check_options(box_term, box_rule)
     result = np.zeros((len(first), len(second)))
     rows = [i for i, mask in enumerate(first) if mask is not None]
     columns = [i for i, mask in enumerate(second) if mask is not None]
@@ -129,14 +145,9 @@ def _scm(
         return result
     one, two = [first[i] for i in rows], [second[j] for j in columns]
     boxes = np.asarray([second_boxes[j] for j in columns], float)
-    tight_one, tight_two = tight_boxes(one), tight_boxes(two)
-    if box_rule == 'inclusive':
-        tight_one[:, 2:] -= 1
-        tight_two[:, 2:] -= 1
-    elif box_rule != 'half_open':
-        raise ValueError(f'box_rule should be one of {BOX_RULES}, got {box_rule!r}')
-    fit_one = box_iou(tight_one[:, None], boxes[None], box_term)
-    fit_two = box_iou(tight_two, boxes, box_term)
+    tight = _mask_boxes(one, box_rule)
+    fit_one = box_iou(tight[:, None], boxes[None], box_term)
+    fit_two = box_iou(_mask_boxes(two, box_rule), boxes, box_term)
     result[np.ix_(rows, columns)] = (
         mask_iou(one, two) * fit_one * fit_two[None]  # type: ignore[arg-type]
     )
@@ -202,10 +213,12 @@ def assign_predictions(
         list[tuple]: Per instance its mask and SCM, (None, 0.0) if none.
 
     Raises:
-        ValueError: If ``method`` is unknown.
+        ValueError: If an option is unknown.
     """
     if method not in ASSIGNMENTS:
-        raise ValueError(f'method should be one of {ASSIGNMENTS}, got {method!r}')
+        raise ValueError(
+            f'method should be one of {ASSIGNMENTS}, got {method!r}'
+        )
     scores = cross_scm(predictions, references, boxes, box_term, box_rule)
     if prediction_labels is not None and labels is not None:
         same = np.equal.outer(prediction_labels, labels)

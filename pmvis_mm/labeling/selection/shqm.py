@@ -1,9 +1,11 @@
 """SHQM, selection of high-quality masks (PM-VIS, Eq. 6-8)."""
-from typing import List, Mapping, Optional, Sequence, Tuple
+
+from typing import Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ...structures import RLE, MaskTrack
+from ...structures.rle import area
 from .scm import pairwise_scm
 
 
@@ -44,8 +46,9 @@ def shqm(
             frame.
         box (Sequence[float]): Annotated box, half-open xyxy, pixels.
         priority (Sequence[int], optional): Order in which candidates win
-            ties, first wins. Defaults to the last candidate first (by the
-            paper's order of quality: tracked, predicted, prompted).
+            ties, first wins. Candidates that it leaves out follow, the last
+            one first; that is also the default (by the paper's order of
+            quality: tracked, predicted, prompted).
         box_term (str): 'iou' or 'giou'. Defaults to 'iou'.
         box_rule (str): 'half_open' or 'inclusive'.
 
@@ -54,16 +57,17 @@ def shqm(
         its mean SCM with the other candidates that are not empty, in
         [0, 1].
     """
-    present = [i for i, mask in enumerate(candidates) if mask is not None]
+    present = [
+        i for i, m in enumerate(candidates) if m is not None and area(m)
+    ]
+    totals = agreement(candidates, box, box_term, box_rule)
     if not present:
         return None, 0.0
-    totals = agreement(candidates, box, box_term, box_rule)
-    if priority is None:
-        priority = range(len(candidates) - 1, -1, -1)
     best = max(totals[i] for i in present)
     # Equal up to rounding is a tie: sums in another order differ by an ulp.
+    order = [*(priority or ()), *range(len(candidates) - 1, -1, -1)]
     winner = next(
-        i for i in priority if i in present and totals[i] >= best - 1e-12
+        i for i in order if i in present and totals[i] >= best - 1e-12
     )
     return winner, float(totals[winner]) / max(len(present) - 1, 1)
 
@@ -96,10 +100,7 @@ def select_track(
     """
     result = MaskTrack.empty_like(track)
     names = list(candidates)
-    order: Optional[List[int]] = None
-    if priority is not None:
-        rest = [n for n in reversed(names) if n not in priority]
-        order = [names.index(n) for n in [*priority, *rest] if n in names]
+    order = [names.index(n) for n in priority or () if n in names]
     for frame, box in enumerate(track.boxes):
         masks = [candidates[name].masks[frame] for name in names]
         held_back = any(

@@ -1,4 +1,5 @@
 """Contract of a mask source."""
+
 from abc import ABCMeta, abstractmethod
 from typing import Any, List, Optional, Sequence, Tuple, Union
 

@@ -1,4 +1,5 @@
 """Propagation along dense optical flow: tracking without any weights."""
+
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 import cv2

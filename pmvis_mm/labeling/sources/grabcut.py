@@ -1,4 +1,5 @@
 """GrabCut from a box: masks without any weights."""
+
 from typing import List, Optional, Sequence, Tuple
 
 import cv2
@@ -84,7 +85,10 @@ class GrabCutSource(FrameMaskSource):
         trimap[self._core(inner, height, width)] = cv2.GC_FGD
         scale = min(1.0, self.max_side / max(height, width))
         if scale < 1:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            size = (
+                max(1, round(width * scale)),
+                max(1, round(height * scale)),
+            )
             crop = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
             trimap = cv2.resize(trimap, size, interpolation=cv2.INTER_NEAREST)
         if len(np.unique(trimap)) < 2:
@@ -104,7 +108,10 @@ class GrabCutSource(FrameMaskSource):
         )
         found = np.isin(trimap, (cv2.GC_FGD, cv2.GC_PR_FGD))
         if scale < 1:
-            found = cv2.resize(found.astype(np.float32), (width, height)) > 0.5
+            large = cv2.resize(found.astype(np.float32), (width, height)) > 0.5
+            # Enlarged, the outline may stick out of the box.
+            found = np.zeros_like(large)
+            found[y0:y1, x0:x1] = large[y0:y1, x0:x1]
         return found
 
     def _core(

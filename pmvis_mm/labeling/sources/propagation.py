@@ -1,4 +1,5 @@
 """Masks tracked from keyframes in both directions."""
+
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
@@ -7,7 +8,7 @@ import numpy as np
 
 from ...structures import RLE, Box, BoxTrack, MaskTrack
 from ...structures.frame_reader import FrameReader
-from ...structures.rle import box_rle, encode, intersect
+from ...structures.rle import area, box_rle, encode, intersect
 from ..label_video import LabelResult, LabelVideo, TracksById
 from ..selection import box_fit, num_keyframes, pairwise_scm, select_keyframes
 from .base import MaskSource
@@ -73,7 +74,9 @@ class PropagationSource(MaskSource):
     ) -> None:
         super().__init__(name)
         if fusion not in FUSIONS:
-            raise ValueError(f'fusion should be one of {FUSIONS}, got {fusion!r}')
+            raise ValueError(
+                f'fusion should be one of {FUSIONS}, got {fusion!r}'
+            )
         self.prior = prior
         self.reference = reference
         self.keyframe_interval = keyframe_interval
@@ -139,16 +142,16 @@ class PropagationSource(MaskSource):
         reference = None
         if self.reference is not None:
             reference = video.prior(self.reference).get(track.id)
-        scores = np.zeros(video.info.length)
+        scores = [0.0] * video.info.length
         for frame, box in enumerate(track.boxes):
             mask = found.masks[frame]
             if mask is None or box is None:
                 continue
             if self.reference is None:
-                scores[frame] = box_fit([mask], box)[0]
+                scores[frame] = float(box_fit([mask], box)[0])
             elif reference is not None:
                 pair = [mask, reference.masks[frame]]
-                scores[frame] = pairwise_scm(pair, box)[0, 1]
+                scores[frame] = float(pairwise_scm(pair, box)[0, 1])
         number = num_keyframes(video.info.length, self.keyframe_interval)
         boxes = tuple(track.boxes)
         return [
@@ -215,4 +218,5 @@ def _crop_path(
 ) -> None:
     for frame, (mask, box) in enumerate(zip(path, boxes)):
         if mask is not None and box is not None:
-            path[frame] = intersect([mask, box_rle(box, *mask['size'])])
+            mask = intersect([mask, box_rle(box, *mask['size'])])
+            path[frame] = mask if area(mask) else None

@@ -1,4 +1,5 @@
 """Masks that exist already, made by us or by anybody."""
+
 from ...registry import MODELS
 from ...structures import MaskTrack
 from ..label_video import LabelResult, LabelVideo

@@ -1,14 +1,14 @@
-# ShapesVIS: synthetic videos that a laptop can learn.
+# A small set of one's own: any YouTube-VIS style json with its frames.
 # The leaf config sets the pipelines and, in train_dataloader, supervision
 # ('full', 'box' or 'pseudo' with pseudo_ann_file).
 # ===Frequently modified parameters===
-data_root = 'data/shapesvis/'
-# train/boxes.json holds the same boxes without masks.
-train_ann_file = 'train/instances.json'
+data_root = 'data/own/'
+train_ann_file = 'train/boxes.json'
+# Real masks to evaluate with.
 val_ann_file = 'val/instances.json'
 # Clips per GPU: fits a laptop.
 batch_size = 4
-num_workers = 2
+num_workers = 1
 backend_args = None
 
 # ===Unmodified in most cases===
@@ -45,3 +45,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+val_evaluator = dict(type='VISMetric', ann_file=data_root + val_ann_file)
+test_evaluator = val_evaluator

@@ -1,0 +1,85 @@
+# The whole way without any weights from outside, in the order of PM-VIS:
+# GrabCut (for HQ-SAM), a model trained on its masks (for IDOL-BoxInst),
+# optical flow from keyframes (for DeAOT), SHQM, filters, final training.
+# Run with tools/labeling/run_pipeline.py. In a stage, `@NAME` is the output of
+# an earlier stage, `@NAME:FILE` a file beside it, `$NAME` a variable of this
+# file, as --cfg-options may have changed it.
+# ===Frequently modified parameters===
+train_config = 'mask_track_rcnn/mask-track-rcnn_r18_1xb4-1k_own-pseudo.py'
+teacher_iters = 300
+student_iters = 500
+keyframe_interval = 4  # sparse videos; 10 for YouTube-VIS, 100 for OVIS
+ria_threshold = 0.6
+
+# ===Unmodified in most cases===
+stages = [
+    dict(
+        name='grabcut',
+        type='label',
+        config='labeling/grabcut_doob.py',
+    ),
+    dict(
+        name='teacher',
+        type='train',
+        config='$train_config',
+        pseudo='@grabcut',
+        options={
+            'train_cfg.max_iters': '$teacher_iters',
+            'param_scheduler.1.end': '$teacher_iters',
+            'param_scheduler.1.T_max': '$teacher_iters',
+        },
+    ),
+    dict(
+        name='vis-model',
+        type='label',
+        config='labeling/vis-model_scm-doob.py',
+        priors=dict(prompted='@grabcut'),
+        options={
+            'model.config': '$train_config',
+            'model.checkpoint': '@teacher',
+        },
+    ),
+    dict(
+        name='final',
+        type='label',
+        config='labeling/flow_shqm.py',
+        priors=dict(prompted='@grabcut', predicted='@vis-model'),
+        options={'model.keyframe_interval': '$keyframe_interval'},
+    ),
+    dict(
+        name='filtered', type='filter', pseudo='@final', ria='$ria_threshold'
+    ),
+    dict(
+        name='student',
+        type='train',
+        config='$train_config',
+        pseudo='@final',
+        options={
+            'train_cfg.max_iters': '$student_iters',
+            'param_scheduler.1.end': '$student_iters',
+            'param_scheduler.1.T_max': '$student_iters',
+        },
+    ),
+    dict(
+        name='evaluation',
+        type='test',
+        config='$train_config',
+        checkpoint='@student',
+    ),
+    dict(name='overlay_masks', type='overlay', masks='@final'),
+    dict(name='overlay_predictions', type='overlay', metrics='@evaluation'),
+    dict(
+        name='report',
+        type='report',
+        final='@final',
+        sources={
+            'GrabCut': '@grabcut:stages/raw.json',
+            'GrabCut + DOOB': '@grabcut',
+            'VIS model + SCM': '@vis-model:stages/raw.json',
+            'VIS model + SCM + DOOB': '@vis-model',
+            'flow': '@final:stages/raw.json',
+        },
+        metrics='@evaluation',
+        filtered='@filtered',
+    ),
+]
