@@ -255,7 +255,7 @@ def draw_shape(
         )
         for order, strength in ((2, 0.16), (3, 0.08), (4, 0.05))
     ]
-    color, accent = _draw_colors(rng, background_color)
+    color, accent = _draw_colors(rng, category, background_color)
     cells = (16.0, 4.0) if rng.random() < 0.5 else (8.0, 4.0)
     texture = octaves(rng, (_TILE, _TILE), cells, (0.65, 0.35), True)
     return MovingShape(
@@ -305,12 +305,25 @@ def _draw_path(
     )
 
 
+# As with real things, the class shows in the colour, too, but not always.
+_TYPICAL_COLORS = np.array(
+    [[200.0, 70, 60], [70, 170, 80], [70, 90, 200], [210, 190, 70]]
+)
+
+
 def _draw_colors(
-    rng: np.random.Generator, background: np.ndarray
+    rng: np.random.Generator, category: int, background: np.ndarray
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Choose colours: one object in five resembles the background."""
+    """Choose colours: three in four objects are typical of their class.
+
+    One in five resembles the background.
+    """
     near, far = (22.0, 55.0) if rng.random() < 0.2 else (75.0, 400.0)
-    candidates = 30 + 200 * rng.random((64, 3))
+    typical = rng.random() < 0.75
+    spread = rng.random((64, 3))
+    candidates = 30 + 200 * spread
+    if typical:
+        candidates = _TYPICAL_COLORS[category] + 80 * (spread - 0.5)
     gap = candidates - background
     distances = np.sqrt(gap[:, 0] ** 2 + gap[:, 1] ** 2 + gap[:, 2] ** 2)
     fitting = np.flatnonzero((distances > near) & (distances < far))

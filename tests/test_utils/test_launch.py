@@ -8,7 +8,7 @@ pytest.importorskip('mmdet')
 from mmengine.config import Config
 
 from pmvis_mm.utils import launch
-from pmvis_mm.utils.errors import ConfigError
+from pmvis_mm.utils.errors import ConfigError, OutputError
 
 
 def _args(*words):
@@ -91,6 +91,15 @@ def test_painting_needs_a_hook(tmp_path, monkeypatch):
     assert shown == str(tmp_path / 'shown')
     with pytest.raises(ConfigError, match='TrackVisualizationHook'):
         launch.enable_painting(Config(dict(default_hooks={})), 'x')
+
+
+def test_work_dir_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / 'file').write_text('')
+    work_dir = tmp_path / 'file' / 'w'
+    cfg = Config(dict(launcher='none', work_dir=str(work_dir)))
+    with pytest.raises(OutputError, match='Fix: choose another') as caught:
+        launch.build_runner(cfg)
+    assert caught.value.file.parent == work_dir
 
 
 @pytest.fixture
