@@ -17,7 +17,7 @@ from pmvis_mm.datasets.shapes_vis import write_shapes_vis
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / 'configs/labeling/pipeline_weights-free.py'
 SHAPES_MODEL = (
-    'mask_track_rcnn/mask-track-rcnn_r18_1xb4-1k_shapesvis-pseudo.py'
+    'mask2former_video/mask2former-video_r18_1xb4-1k_shapesvis-pseudo.py'
 )
 
 
@@ -26,10 +26,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', default=str(ROOT / 'demo_out'))
     parser.add_argument(
-        '--num-videos', type=int, default=40, help='ShapesVIS to train on'
+        '--num-videos', type=int, default=60, help='ShapesVIS to train on'
     )
-    parser.add_argument('--teacher-iters', type=int, default=250)
-    parser.add_argument('--student-iters', type=int, default=500)
+    parser.add_argument('--teacher-iters', type=int, default=300)
+    parser.add_argument('--student-iters', type=int, default=600)
     return parser.parse_args()
 
 
@@ -39,8 +39,8 @@ def main() -> None:
     start = time.perf_counter()
     out = Path(args.out)
     train, val = out / 'data/train', out / 'data/val'
-    write_shapes_vis(train, args.num_videos, num_frames=12, seed=0)
-    write_shapes_vis(val, max(args.num_videos // 4, 2), num_frames=12, seed=1)
+    write_shapes_vis(train, args.num_videos, num_frames=8, seed=0)
+    write_shapes_vis(val, max(args.num_videos // 3, 2), num_frames=8, seed=1)
     cfg = Config.fromfile(CONFIG)
     cfg.merge_from_dict(
         dict(

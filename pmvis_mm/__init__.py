@@ -1,4 +1,5 @@
 """Box-supervised video instance segmentation in MMDetection."""
+
 from .utils.versions import check_openmmlab_versions
 from .version import __version__
 

@@ -5,6 +5,7 @@ With mmdet's node as parent, plain names of both packages resolve under
 walking up to a parent does not import the parent's modules, so that without
 it a name such as ``Resize`` would silently resolve to mmcv's class.
 """
+
 from mmdet import registry as mmdet_registry
 from mmengine.registry import Registry
 

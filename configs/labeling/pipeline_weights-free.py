@@ -5,9 +5,10 @@
 # an earlier stage, `@NAME:FILE` a file beside it, `$NAME` a variable of this
 # file, as --cfg-options may have changed it.
 # ===Frequently modified parameters===
-train_config = 'mask_track_rcnn/mask-track-rcnn_r18_1xb4-1k_own-pseudo.py'
-teacher_iters = 300
-student_iters = 500
+train_config = 'mask2former_video/mask2former-video_r18_1xb4-1k_own-pseudo.py'
+clip_length = 8  # frames that the model sees at once; 1 for MaskTrack R-CNN
+teacher_iters = 600
+student_iters = 1000
 keyframe_interval = 4  # sparse videos; 10 for YouTube-VIS, 100 for OVIS
 ria_threshold = 0.6
 
@@ -37,6 +38,7 @@ stages = [
         options={
             'model.config': '$train_config',
             'model.checkpoint': '@teacher',
+            'model.clip_length': '$clip_length',
         },
     ),
     dict(
@@ -44,7 +46,12 @@ stages = [
         type='label',
         config='labeling/flow_shqm.py',
         priors=dict(prompted='@grabcut', predicted='@vis-model'),
-        options={'model.keyframe_interval': '$keyframe_interval'},
+        options={
+            'model.keyframe_interval': '$keyframe_interval',
+            'model.keyframe_mode': 'per_segment',
+            # One vote for flow: many weak tracks would outvote the others.
+            'custom_hooks.0.tracks': 'fused',
+        },
     ),
     dict(
         name='filtered', type='filter', pseudo='@final', ria='$ria_threshold'

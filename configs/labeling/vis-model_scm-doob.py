@@ -6,9 +6,10 @@ test_dataloader = dict(
 )
 model = dict(
     type='VISModelSource',
-    config='{{fileDirname}}/../mask_track_rcnn/'
-    'mask-track-rcnn_r18_1xb4-1k_shapesvis-pseudo.py',
+    config='{{fileDirname}}/../mask2former_video/'
+    'mask2former-video_r18_1xb4-1k_shapesvis-pseudo.py',
     checkpoint='work_dirs/teacher/latest.pth',
     reference='prompted',
+    clip_length=8,  # frames that the model sees at once
 )
 custom_hooks = [dict(type='DOOBHook')]

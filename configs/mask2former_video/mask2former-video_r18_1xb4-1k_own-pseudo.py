@@ -12,6 +12,7 @@ max_iters = 1000
 base_lr = 1e-3
 # Masks made by a labelling run on the boxes of data_root.
 pseudo_ann_file = 'work_dirs/flow_shqm/masks.json'
+
 # ===Unmodified in most cases===
 num_classes_from_data = True
 train_dataloader = dict(
@@ -23,10 +24,7 @@ train_dataloader = dict(
         pipeline=_base_.train_pipeline,
     ),
 )
-val_dataloader = dict(
-    
-    dataset=dict(pipeline=_base_.test_pipeline),
-)
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
 optim_wrapper = dict(
     type='OptimWrapper',

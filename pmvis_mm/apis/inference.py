@@ -26,6 +26,7 @@ from mmengine.structures import InstanceData
 from ..registry import MODELS
 from ..utils.checkpoint import load_weights, read_checkpoint
 from ..utils.errors import ConfigError
+from ..utils.num_classes import set_num_classes
 
 
 def init_vis_model(
@@ -63,18 +64,21 @@ def init_vis_model(
             file=cfg.filename,
             fix='give the config that the model was trained with',
         )
+    content: Dict[str, Any] = dict(meta={})
+    if checkpoint is not None:
+        content = read_checkpoint(checkpoint)
+    meta = _dataset_meta(content['meta'], cfg)
+    if cfg.get('num_classes_from_data') and 'classes' in meta:
+        set_num_classes(cfg.model, len(meta['classes']))
     with DefaultScope.overwrite_default_scope(_scope(cfg)):
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
         if checkpoint is None:
             print_log('no checkpoint: the weights are not trained', 'current')
             model.init_weights()
-    meta: Dict[str, Any] = {}
     if checkpoint is not None:
-        content = read_checkpoint(checkpoint)
         load_weights(model, content['state_dict'], checkpoint)
-        meta = content['meta']
     model.cfg = cfg
-    model.dataset_meta = _dataset_meta(meta, cfg)
+    model.dataset_meta = meta
     model.to(device)
     model.eval()
     return model

@@ -214,6 +214,8 @@ class Pipeline:
             **_priors(stage.get('priors', {})),
             **stage.get('options', {}),
         }
+        if 'model.config' in options:
+            options['model.config'] = _find_config(options['model.config'])
         if self.truth_file is not None:
             options['test_evaluator.ann_file'] = self.truth_file
         arguments = [_config_path(stage), '--work-dir', folder]
@@ -225,6 +227,10 @@ class Pipeline:
         options = {
             f'{dataset}.ann_file': self.ann_file,
             f'{dataset}.data_prefix.img_path': self.img_prefix,
+            # A stage of its own evaluates.
+            'val_dataloader': None,
+            'val_cfg': None,
+            'val_evaluator': None,
             **stage.get('options', {}),
         }
         if 'pseudo' in stage:
@@ -319,7 +325,12 @@ def _package_root() -> Path:
 
 
 def _config_path(stage: Stage) -> Path:
-    path = Path(stage['config'])
+    return _find_config(stage['config'])
+
+
+def _find_config(name: str) -> Path:
+    """A file, or one of ours by its path below ``configs/``."""
+    path = Path(name)
     return path if path.is_file() else _package_root() / 'configs' / path
 
 

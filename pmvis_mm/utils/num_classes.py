@@ -1,11 +1,12 @@
 """Let the annotation file decide how many classes a model has."""
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, List, Optional, Sequence, Tuple
 
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from .errors import AnnotationError
 from .fileio import load_json
 
 
@@ -14,7 +15,8 @@ def sync_num_classes(cfg: Config) -> Optional[int]:
 
     Does something only if the config says ``num_classes_from_data = True``,
     so that people train on their own json without touching a model config.
-    The training dataset counts, without one the test dataset.
+    The training dataset counts; where its file is not there, the test
+    dataset.
 
     Args:
         cfg (Config): Changed in place.
@@ -27,17 +29,8 @@ def sync_num_classes(cfg: Config) -> Optional[int]:
     """
     if not cfg.get('num_classes_from_data', False):
         return None
-    loader = cfg.get('train_dataloader') or cfg.get('test_dataloader')
-    dataset = loader['dataset']
-    while 'dataset' in dataset:  # wrappers such as RepeatDataset
-        dataset = dataset['dataset']
-    classes = (dataset.get('metainfo') or {}).get('classes')
-    where = 'metainfo'
-    if classes is None:
-        # An absolute path wins over the root, as in mmengine's datasets.
-        where = str(Path(dataset.get('data_root') or '', dataset['ann_file']))
-        classes = load_json(where)['categories']
-    changed = _set(cfg.model, len(classes))
+    classes, where = _read_classes(cfg)
+    changed = set_num_classes(cfg.model, len(classes))
     print_log(
         f'{len(classes)} classes in {where}; '
         f'{changed} parts of the model follow',
@@ -46,8 +39,41 @@ def sync_num_classes(cfg: Config) -> Optional[int]:
     return len(classes)
 
 
-def _set(node: Any, number: int) -> int:
-    """Set ``num_classes`` below a node; returns how many there were."""
+def _read_classes(cfg: Config) -> Tuple[Sequence[Any], str]:
+    """Find the classes of the data and where they stand."""
+    missing: List[str] = []
+    for key in ('train_dataloader', 'test_dataloader'):
+        dataset = (cfg.get(key) or {}).get('dataset') or {}
+        while 'dataset' in dataset:  # wrappers such as RepeatDataset
+            dataset = dataset['dataset']
+        classes = (dataset.get('metainfo') or {}).get('classes')
+        if classes is not None:
+            return classes, f'metainfo of {key}'
+        if 'ann_file' in dataset:
+            # An absolute path wins over the root, as in mmengine's datasets.
+            path = Path(dataset.get('data_root') or '', dataset['ann_file'])
+            if path.is_file():
+                return load_json(path)['categories'], str(path)
+            missing.append(str(path))
+    raise AnnotationError(
+        'num_classes_from_data=True, but there is no annotation file',
+        file=' nor '.join(missing) or None,
+        fix='check ann_file and data_root of the dataset',
+    )
+
+
+def set_num_classes(node: Any, number: int) -> int:
+    """Set every ``num_classes`` in a model config.
+
+    Class weights that end with one for "no object" are resized along.
+
+    Args:
+        node (dict | list | Any): Model config; changed in place.
+        number (int): Number of classes.
+
+    Returns:
+        int: How many parts were set.
+    """
     changed = 0
     if isinstance(node, dict):
         if 'num_classes' in node:
@@ -56,9 +82,11 @@ def _set(node: Any, number: int) -> int:
             loss = node.get('loss_cls') or {}
             if isinstance(loss.get('class_weight'), list):
                 # One weight per class, the last one for "no object".
-                first, last = loss.class_weight[0], loss.class_weight[-1]
-                loss.class_weight = [first] * number + [last]
-        changed += sum(_set(child, number) for child in node.values())
+                first, *_, last = loss['class_weight']
+                loss['class_weight'] = [first] * number + [last]
+        changed += sum(
+            set_num_classes(child, number) for child in node.values()
+        )
     elif isinstance(node, (list, tuple)):
-        changed += sum(_set(child, number) for child in node)
+        changed += sum(set_num_classes(child, number) for child in node)
     return changed

@@ -86,7 +86,9 @@ def overlay_videos(
     Returns:
         list[Path]: The files.
     """
-    names: Dict[int, str] = {entry['id']: entry['name'] for entry in categories}
+    names: Dict[int, str] = {
+        entry['id']: entry['name'] for entry in categories
+    }
     order = sorted(videos, key=lambda key: (-len(tracks[key]), key))
     written = []
     for key in order[:num_videos]:

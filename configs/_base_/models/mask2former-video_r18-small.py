@@ -126,9 +126,7 @@ model = dict(
                         weight=5.0,
                         use_sigmoid=True,
                     ),
-                    dict(
-                        type='DiceCost', weight=5.0, pred_act=True, eps=1.0
-                    ),
+                    dict(type='DiceCost', weight=5.0, pred_act=True, eps=1.0),
                 ],
             ),
             sampler=dict(type='MaskPseudoSampler'),
