@@ -79,11 +79,12 @@ stages = [
         name='report',
         type='report',
         final='@final',
+        # The names under which SHQM chose.
         sources={
-            'GrabCut': '@grabcut:stages/raw.json',
-            'GrabCut + DOOB': '@grabcut',
-            'VIS model + SCM': '@vis-model:stages/raw.json',
-            'VIS model + SCM + DOOB': '@vis-model',
+            'prompted, raw': '@grabcut:stages/raw.json',
+            'prompted': '@grabcut',
+            'predicted, raw': '@vis-model:stages/raw.json',
+            'predicted': '@vis-model',
             'flow': '@final:stages/raw.json',
         },
         metrics='@evaluation',
