@@ -23,8 +23,15 @@ from ..visualization.overlay_tracks import (
     read_results,
 )
 from ..visualization.report import write_report
+from .pipeline_config import (
+    Stage,
+    find_config,
+    find_references,
+    package_root,
+    resolve_references,
+    substitute_variables,
+)
 
-Stage = Dict[str, Any]
 RESULTS = 'predictions.results.json'
 
 
@@ -75,7 +82,9 @@ class Pipeline:
     ) -> None:
         if not isinstance(config, Config):
             config = Config.fromfile(config)
-        self.stages: List[Stage] = _substitute(config.to_dict(), config)
+        self.stages: List[Stage] = substitute_variables(
+            config.to_dict(), config
+        )
         self.work_dir = Path(work_dir).resolve()
         self.ann_file = str(_absolute(ann_file))
         self.img_prefix = str(_absolute(img_prefix))
@@ -110,7 +119,7 @@ class Pipeline:
                     f'stage name {stage.get("name")!r} is missing or taken',
                     fix='give every stage a name of its own',
                 )
-            for value in _references(stage):
+            for value in find_references(stage):
                 if value[1:].partition(':')[0] not in names:
                     raise ConfigError(
                         f'stage {stage["name"]!r} uses {value!r}, which no '
@@ -151,7 +160,7 @@ class Pipeline:
                 are kept and not done again.
         """
         for number, stage in enumerate(self.stages, 1):
-            stage = _resolve(stage, self.outputs)
+            stage = resolve_references(stage, self.outputs)
             name, folder = stage['name'], self.work_dir / stage['name']
             if stage['type'] == 'test' and self.val_ann_file is None:
                 print_log(f'stage {name} left out: no real masks to test on')
@@ -186,7 +195,7 @@ class Pipeline:
         self, tool: str, arguments: Sequence[Any], options: Mapping[str, Any]
     ) -> None:
         """Run a tool in its own process, as a person would."""
-        tools = _package_root() / 'tools'
+        tools = package_root() / 'tools'
         command: List[str] = [sys.executable]
         if tool == 'test.py' and self.num_processes > 1:
             command += ['-m', 'torch.distributed.run', '--standalone']
@@ -215,7 +224,7 @@ class Pipeline:
             **stage.get('options', {}),
         }
         if 'model.config' in options:
-            options['model.config'] = _find_config(options['model.config'])
+            options['model.config'] = find_config(options['model.config'])
         if self.truth_file is not None:
             options['test_evaluator.ann_file'] = self.truth_file
         arguments = [_config_path(stage), '--work-dir', folder]
@@ -317,66 +326,8 @@ def _absolute(path: Any) -> Optional[str]:
     return None if path is None else str(Path(path).resolve())
 
 
-def _package_root() -> Path:
-    """Folder with ``configs`` and ``tools``: the checkout or ``.mim``."""
-    package = Path(__file__).resolve().parents[1]
-    checkout = package.parent
-    return checkout if (checkout / 'tools').is_dir() else package / '.mim'
-
-
 def _config_path(stage: Stage) -> Path:
-    return _find_config(stage['config'])
-
-
-def _find_config(name: str) -> Path:
-    """A file, or one of ours by its path below ``configs/``."""
-    path = Path(name)
-    return path if path.is_file() else _package_root() / 'configs' / path
-
-
-def _references(value: Any) -> List[str]:
-    if isinstance(value, Mapping):
-        return [r for child in value.values() for r in _references(child)]
-    if isinstance(value, (list, tuple)):
-        return [r for child in value for r in _references(child)]
-    return [value] if isinstance(value, str) and value[:1] == '@' else []
-
-
-def _resolve(value: Any, outputs: Mapping[str, str]) -> Any:
-    """Replace ``@NAME``; a stage that was left out leaves nothing."""
-    if isinstance(value, Mapping):
-        pairs = {k: _resolve(v, outputs) for k, v in value.items()}
-        return {k: v for k, v in pairs.items() if v is not None}
-    if isinstance(value, (list, tuple)):
-        return [_resolve(child, outputs) for child in value]
-    if isinstance(value, str) and value[:1] == '@':
-        name, _, beside = value[1:].partition(':')
-        output = outputs.get(name)
-        if output is None or not beside:
-            return output
-        return str(Path(output).parent / beside)
-    return value
-
-
-def _substitute(variables: Mapping[str, Any], config: Config) -> List[Stage]:
-    """Replace ``$NAME`` by variables of the config."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: walk(child) for key, child in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [walk(child) for child in value]
-        if isinstance(value, str) and value[:1] == '$':
-            if value[1:] not in variables:
-                raise ConfigError(
-                    f'no variable {value[1:]!r} in this config',
-                    file=config.filename,
-                    fix=f'define {value[1:]} = ... in it',
-                )
-            return variables[value[1:]]
-        return value
-
-    return walk(variables['stages'])
+    return find_config(stage['config'])
 
 
 def _priors(priors: Mapping[str, str]) -> Dict[str, str]:

@@ -75,6 +75,7 @@ def set_num_classes(node: Any, number: int) -> int:
         int: How many parts were set.
     """
     changed = 0
+    children: List[Any] = []
     if isinstance(node, dict):
         if 'num_classes' in node:
             node['num_classes'] = number
@@ -88,5 +89,5 @@ def set_num_classes(node: Any, number: int) -> int:
             set_num_classes(child, number) for child in node.values()
         )
     elif isinstance(node, (list, tuple)):
-        changed += sum(set_num_classes(child, number) for child in node)
-    return changed
+        children = list(node)
+    return changed + sum(set_num_classes(c, number) for c in children)

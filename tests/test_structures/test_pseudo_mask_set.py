@@ -27,7 +27,9 @@ def boxes_json():
     """Videos 4 (two frames) and 0 (one); annotations 7, 0 and 3."""
     return dict(
         videos=[
-            dict(id=4, width=10, height=8, length=2, file_names=['a/0', 'a/1']),
+            dict(
+                id=4, width=10, height=8, length=2, file_names=['a/0', 'a/1']
+            ),
             dict(id=0, width=10, height=8, length=1, file_names=['b/0']),
         ],
         categories=[dict(id=0, name='cat'), dict(id=5, name='dog')],

@@ -177,7 +177,10 @@ BAD = [
     (5, 'not a segmentation: int'),
     ('S1', 'not a segmentation: str'),
     (dict(size=[4, 4]), 'not a segmentation: dict'),
-    (dict(size=[4, 5], counts=[20]), r'mask size \[4, 5\] differs from .*4, 4'),
+    (
+        dict(size=[4, 5], counts=[20]),
+        r'mask size \[4, 5\] differs from .*4, 4',
+    ),
     (dict(counts=[16]), 'mask size None differs'),
     (dict(size=[4, 4], counts=[3, 4]), 'counts add up to 7, not to the 16'),
     (dict(size=[4, 4], counts=[-4, 20]), 'negative run'),
