@@ -149,7 +149,7 @@ def _scm(
     fit_one = box_iou(tight[:, None], boxes[None], box_term)
     fit_two = box_iou(_mask_boxes(two, box_rule), boxes, box_term)
     result[np.ix_(rows, columns)] = (
-        mask_iou(one, two) * fit_one * fit_two[None]  # type: ignore[arg-type]
+        mask_iou(one, two) * (fit_one * fit_two[None])  # type: ignore[arg-type]
     )
     return result
 
