@@ -13,6 +13,7 @@ keyframe_interval = 4  # sparse videos; 10 for YouTube-VIS, 100 for OVIS
 ria_threshold = 0.6
 
 # ===Unmodified in most cases===
+default_scope = 'pmvis_mm'
 stages = [
     dict(
         name='grabcut',
