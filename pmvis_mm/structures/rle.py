@@ -109,11 +109,22 @@ def _from_counts(rle: dict, height: int, width: int) -> RLE:
             f'counts add up to {counts.sum()}, not to the '
             f'{height * width} pixels of the frame'
         )
-    if isinstance(rle['counts'], list):
-        rle = coco_mask.frPyObjects(rle, height, width)
-    # A union with itself drops runs of length zero, which foreign encoders
-    # may write and which would spoil tight boxes.
-    return union([rle, rle])
+    if isinstance(rle['counts'], (str, bytes)) and counts[1:].all():
+        return union([rle, rle])  # one way to write every integer
+    # Foreign encoders may write runs of length zero, which would spoil tight
+    # boxes and stop merges early.
+    plain = dict(size=[height, width], counts=_drop_empty_runs(counts))
+    return _to_str(coco_mask.frPyObjects(plain, height, width))
+
+
+def _drop_empty_runs(counts: np.ndarray) -> List[int]:
+    """Join the neighbours of runs of length zero, but for the first one."""
+    ends = np.cumsum(counts)
+    value = np.arange(len(counts)) % 2
+    real = np.flatnonzero(counts)
+    last = np.append(np.diff(value[real]) != 0, True)
+    runs = np.diff(ends[real][last], prepend=0).tolist()
+    return [0, *runs] if value[real[0]] else runs
 
 
 def _read_counts(counts: Union[str, bytes, List[int]]) -> np.ndarray:

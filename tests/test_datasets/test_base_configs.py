@@ -136,7 +136,9 @@ def test_error_in_a_worker_names_the_frame(tmp_path, config_root):
     frame = tmp_path / 'train/JPEGImages/v0/00001.png'
     frame.write_bytes(frame.read_bytes()[:60])
     config = leaf(tmp_path, config_root, 'own', 'box')
-    config.train_dataloader.dataset.data_root = str(tmp_path)
+    config.train_dataloader.dataset.update(
+        data_root=str(tmp_path), ann_file='train/instances.json'
+    )
     config.train_dataloader.update(num_workers=1, batch_size=1)
     loader = Runner.build_dataloader(config.train_dataloader, seed=0)
     with pytest.raises(FrameError, match='truncated') as info:

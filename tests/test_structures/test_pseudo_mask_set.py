@@ -280,7 +280,7 @@ def test_files_that_are_missing_or_cut_off(tmp_path):
         PseudoMaskSet.load(path)
     make_set().dump(path)
     path.write_bytes(path.read_bytes()[:-40])
-    with refused('not a json file', str(path), 'cut off'):
+    with refused('not a json file', str(path)):
         PseudoMaskSet.load(path)
 
 

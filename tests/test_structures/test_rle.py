@@ -141,7 +141,8 @@ def test_from_any_reads_every_form():
         None,
         [],
         dict(size=[4, 4], counts=[16]),
-        dict(size=[4, 4], counts='P1'),
+        dict(size=[4, 4], counts='`0'),
+        dict(size=[4, 4], counts=[0, 0, 16]),
         [[0, 0, 0, 0, 0, 0]],
     ],
 )
@@ -150,13 +151,30 @@ def test_from_any_returns_none_for_nothing(empty):
 
 
 def test_from_any_drops_runs_of_length_zero():
-    # Ones in rows 1-2 of column 1, then a run of no ones in column 3.
-    counts = [5, 2, 5, 0, 4]
-    foreign = coco_mask.frPyObjects(dict(size=[4, 4], counts=counts), 4, 4)
-    for form in (foreign, dict(size=[4, 4], counts=counts)):
-        found = rle.from_any(form, 4, 4)
-        assert found == rle.box_rle((1, 1, 2, 3), 4, 4)
-        assert rle.tight_boxes([found]).tolist() == [[1, 1, 2, 3]]
+    # The same two pixels, rows 1-2 of column 1, told in roundabout ways.
+    for counts in (
+        [5, 2, 5, 0, 4],
+        [2, 0, 3, 2, 9],
+        [5, 1, 0, 1, 9],
+        [0, 0, 5, 2, 9, 0],
+        [5, 0, 0, 2, 9],
+    ):
+        plain = dict(size=[4, 4], counts=counts)
+        for form in (coco_mask.frPyObjects(plain, 4, 4), plain):
+            found = rle.from_any(form, 4, 4)
+            assert found == rle.box_rle((1, 1, 2, 3), 4, 4)
+            assert rle.tight_boxes([found]).tolist() == [[1, 1, 2, 3]]
+
+
+def test_from_any_drops_random_empty_runs():
+    rng = np.random.default_rng(5)
+    for _ in range(2000):
+        counts = rng.integers(0, 3, rng.integers(1, 14))
+        counts[-1] += 1
+        dense = np.repeat(np.arange(len(counts)) % 2, counts)[:, None] > 0
+        plain = dict(size=[len(dense), 1], counts=counts.tolist())
+        expected = rle.encode(dense) if dense.any() else None
+        assert rle.from_any(plain, len(dense), 1) == expected
 
 
 def test_from_any_keeps_canonical_text():

@@ -13,7 +13,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=50),
     dict(
         type='CosineAnnealingLR',
-        begin=50,
+        begin=0,
         end=max_iters,
         T_max=max_iters,
         by_epoch=False,

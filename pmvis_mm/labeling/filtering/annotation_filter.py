@@ -130,6 +130,7 @@ def _filter(
                 instance=track.id,
                 fix='RIA compares real masks; boxes need Missing-Data only',
             )
+        _check_areas(entry, len(track.boxes), name)
         entry = copy.deepcopy(entry)
         _filter_entry(entry, track, guesses.get(track.id), keep, stats)
         if any(entry['bboxes']):  # both null and [] say absent
@@ -148,6 +149,19 @@ def _filter(
                 fix='lower the threshold or check the pseudo masks',
             )
     return result, stats
+
+
+def _check_areas(entry: Dict[str, Any], length: int, name: Any) -> None:
+    areas = entry.get('areas')
+    if areas is None or (isinstance(areas, list) and len(areas) == length):
+        return
+    raise AnnotationError(
+        f'"areas" is {areas!r:.40}, expected {length} entries',
+        file=name,
+        video=entry['video_id'],
+        instance=entry['id'],
+        fix='one entry for every frame, or leave "areas" out',
+    )
 
 
 def _filter_entry(
