@@ -1,7 +1,8 @@
-"""Files appear complete or not at all."""
+"""Atomic writing and typed reading."""
 
 import json
 import os
+import stat
 
 import pytest
 
@@ -14,49 +15,108 @@ from pmvis_mm.utils.fileio import (
 )
 
 
-def test_failure_keeps_the_old_file_and_leaves_no_rest(tmp_path):
-    path = tmp_path / 'a.json'
-    dump_json([1], path)
-    with pytest.raises(RuntimeError), atomic_write(path) as file:
-        file.write('[2')
+def test_file_appears_when_complete(tmp_path):
+    path = tmp_path / 'new' / 'folder' / 'a.txt'
+    with atomic_write(path) as file:
+        file.write('é')
+        assert not path.exists()
+        assert len(list(path.parent.iterdir())) == 1
+    assert path.read_text(encoding='utf-8') == 'é'
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('kind', [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_the_old_file(tmp_path, kind):
+    path = tmp_path / 'a.txt'
+    path.write_text('old')
+    with pytest.raises(kind), atomic_write(str(path)) as file:
+        file.write('half of the n')
         file.flush()
-        raise RuntimeError
-    assert path.read_text() == '[1]'
-    assert os.listdir(tmp_path) == ['a.json']
+        raise kind()
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_values_that_json_cannot_hold_leave_nothing(tmp_path):
+def test_an_exception_leaves_no_new_file(tmp_path):
     with pytest.raises(TypeError):
-        dump_json([object()], tmp_path / 'a.json')
-    assert os.listdir(tmp_path) == []
+        dump_json(dict(a=1, b=object()), tmp_path / 'a.json')
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_are_made_and_the_umask_counts(tmp_path):
-    path = tmp_path / 'new' / 'folder' / 'a.json'
+@pytest.mark.skipif(os.name != 'posix', reason='modes of POSIX')
+def test_mode_follows_the_umask(tmp_path):
     old = os.umask(0o027)
     try:
-        dump_json({'a': 1}, path)
+        dump_json([], tmp_path / 'a.json')
     finally:
         os.umask(old)
-    assert json.loads(path.read_text()) == {'a': 1}
-    assert path.stat().st_mode & 0o777 == 0o640
+    assert stat.S_IMODE((tmp_path / 'a.json').stat().st_mode) == 0o640
 
 
-def test_unwritable_folder_is_found(tmp_path):
+def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(OutputError, match='cannot write here') as info:
-        ensure_writable(tmp_path / 'file' / 'below')
-    assert 'another output folder' in str(info.value)
-    ensure_writable(tmp_path / 'fine')
-    assert os.listdir(tmp_path / 'fine') == []
+    for path in (tmp_path / 'file' / 'a.json', tmp_path / 'file' / 'b' / 'c'):
+        match = 'cannot write here: .*Fix: choose another output folder'
+        with pytest.raises(OutputError, match=match) as info:
+            dump_json([], path)
+        assert info.value.file == path
+    with pytest.raises(OutputError, match='cannot write here'):
+        ensure_writable(tmp_path / 'file')
+    assert [p.name for p in tmp_path.iterdir()] == ['file']
 
 
-def test_unreadable_json(tmp_path):
-    with pytest.raises(AnnotationError, match='does not exist'):
+def test_target_that_is_a_folder(tmp_path):
+    (tmp_path / 'masks.json').mkdir()
+    with pytest.raises(OutputError, match='cannot write here.*masks.json'):
+        dump_json([], tmp_path / 'masks.json')
+    assert [p.name for p in tmp_path.iterdir()] == ['masks.json']
+
+
+@pytest.mark.skipif(
+    os.name != 'posix' or os.geteuid() == 0, reason='root may write anywhere'
+)
+def test_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(OutputError, match='Permission denied'):
+            ensure_writable(tmp_path)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_ensure_writable_leaves_nothing(tmp_path):
+    ensure_writable(tmp_path / 'a' / 'b')
+    ensure_writable(tmp_path / 'a' / 'b')
+    assert list((tmp_path / 'a' / 'b').iterdir()) == []
+
+
+def test_json_is_compact_and_keeps_the_order(tmp_path):
+    path = tmp_path / 'a.json'
+    data = dict(b=[1, None, 0.1], a='é')
+    dump_json(data, path)
+    assert path.read_text() == '{"b":[1,null,0.1],"a":"\\u00e9"}'
+    assert load_json(path) == load_json(str(path)) == data
+
+
+@pytest.mark.parametrize('kind', [AnnotationError, MaskSetError])
+def test_unreadable_files_are_typed(tmp_path, kind):
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'cut.json').write_text(json.dumps([1, 2, 3])[:-2])
+    (tmp_path / 'empty.json').write_text('')
+    (tmp_path / 'image.json').write_bytes(b'\xff\xd8\xff\xe0')
+    for name, problem in (
+        ('none.json', 'file does not exist'),
+        ('folder', 'this is a folder, not a json file'),
+        ('cut.json/below.json', 'cannot be read: Not a directory'),
+        ('cut.json', r'not a json file \(.*line 1'),
+        ('empty.json', 'not a json file'),
+        ('image.json', r'not a json file \(.*utf-8'),
+    ):
+        with pytest.raises(kind, match=f'(?s){problem}.*Fix: ') as info:
+            load_json(tmp_path / name, kind)
+        assert info.value.file == tmp_path / name
+
+
+def test_default_error_is_about_annotations(tmp_path):
+    with pytest.raises(AnnotationError, match='file does not exist'):
         load_json(tmp_path / 'none.json')
-    with pytest.raises(MaskSetError, match='is a folder'):
-        load_json(tmp_path, MaskSetError)
-    for content in (b'{"a": [1, 2', b'\xff\xfe\x00', b''):
-        (tmp_path / 'a.json').write_bytes(content)
-        with pytest.raises(AnnotationError, match='not a json file'):
-            load_json(tmp_path / 'a.json')

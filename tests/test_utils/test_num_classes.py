@@ -1,4 +1,4 @@
-"""The annotation file decides on the number of classes."""
+"""The annotation file decides how many classes a model has."""
 
 import pytest
 from mmengine.config import Config
@@ -8,61 +8,108 @@ from pmvis_mm.utils.fileio import dump_json
 from pmvis_mm.utils.num_classes import set_num_classes, sync_num_classes
 
 
-def config(tmp_path, **changes):
-    categories = [dict(id=k, name=str(k)) for k in range(3)]
-    dump_json(dict(categories=categories), tmp_path / 'boxes.json')
-    cfg = dict(
-        num_classes_from_data=True,
-        model=dict(
-            head=dict(
+def config(dataset, switch=True, **kwargs):
+    return Config(
+        dict(
+            num_classes_from_data=switch,
+            model=dict(
+                type='Any',
                 num_classes=80,
-                loss_cls=dict(class_weight=[1.0] * 80 + [0.1]),
+                roi_head=dict(
+                    bbox_head=[dict(num_classes=80), dict(num_classes=80)]
+                ),
+                neck=dict(channels=64),
             ),
-            stages=[dict(num_classes=80), dict(other=1)],
-        ),
-        train_dataloader=dict(
-            dataset=dict(data_root=str(tmp_path), ann_file='boxes.json')
-        ),
+            train_dataloader=dict(dataset=dataset),
+            **kwargs,
+        )
     )
-    cfg.update(changes)
-    return Config(cfg)
 
 
-def test_all_parts_of_the_model_follow(tmp_path):
-    cfg = config(tmp_path)
+def numbers(cfg):
+    heads = cfg.model.roi_head.bbox_head
+    return [cfg.model.num_classes, *(head.num_classes for head in heads)]
+
+
+def write(path, number=3):
+    dump_json(dict(categories=[dict(id=k) for k in range(number)]), path)
+    return str(path)
+
+
+def test_off_unless_asked_for(tmp_path):
+    dataset = dict(ann_file=str(tmp_path / 'none.json'))
+    silent = config(dataset)
+    silent.pop('num_classes_from_data')
+    for cfg in (config(dataset, switch=False), silent):
+        assert sync_num_classes(cfg) is None
+        assert numbers(cfg) == [80] * 3
+
+
+def test_every_num_classes_follows(tmp_path):
+    cfg = config(dict(ann_file=write(tmp_path / 'a.json')))
     assert sync_num_classes(cfg) == 3
-    assert cfg.model.head.num_classes == 3
-    assert cfg.model.stages[0].num_classes == 3
-    assert cfg.model.head.loss_cls.class_weight == [1.0, 1.0, 1.0, 0.1]
+    assert numbers(cfg) == [3] * 3
+    assert cfg.model.neck == dict(channels=64)
 
 
-def test_nothing_happens_unasked(tmp_path):
-    cfg = config(tmp_path, num_classes_from_data=False)
-    assert sync_num_classes(cfg) is None
-    assert cfg.model.head.num_classes == 80
+def test_data_root_stands_before_relative_paths(tmp_path):
+    absolute = write(tmp_path / 'a.json', 2)
+    root = str(tmp_path)
+    for dataset in (
+        dict(data_root=root, ann_file='a.json'),
+        dict(data_root='elsewhere', ann_file=absolute),
+        dict(data_root=None, ann_file=absolute),
+    ):
+        cfg = config(dataset)
+        assert sync_num_classes(cfg) == 2 and numbers(cfg) == [2] * 3
 
 
-def test_wrapped_dataset_and_chosen_classes(tmp_path):
-    inner = dict(ann_file='gone.json', metainfo=dict(classes=('a', 'b')))
-    wrapped = dict(dataset=dict(type='RepeatDataset', dataset=inner))
-    cfg = config(tmp_path, train_dataloader=wrapped)
-    assert sync_num_classes(cfg) == 2
-
-
-def test_test_dataset_counts_where_the_other_is_not_there(tmp_path):
-    gone = dict(dataset=dict(ann_file=str(tmp_path / 'gone.json')))
-    here = dict(dataset=dict(ann_file=str(tmp_path / 'boxes.json')))
-    cfg = config(tmp_path, train_dataloader=gone, test_dataloader=here)
+def test_wrapped_dataset(tmp_path):
+    inner = dict(ann_file=write(tmp_path / 'a.json'))
+    cfg = config(dict(type='A', dataset=dict(type='B', dataset=inner)))
     assert sync_num_classes(cfg) == 3
 
 
-def test_no_annotation_file_at_all(tmp_path):
-    gone = dict(dataset=dict(ann_file=str(tmp_path / 'gone.json')))
-    with pytest.raises(AnnotationError, match=r'gone\.json.*Fix: check'):
-        sync_num_classes(config(tmp_path, train_dataloader=gone))
+def test_classes_of_the_config_win(tmp_path):
+    metainfo = dict(classes=('cat', 'dog'))
+    for extra in ({}, dict(ann_file=str(tmp_path / 'none.json'))):
+        cfg = config(dict(metainfo=metainfo, **extra))
+        assert sync_num_classes(cfg) == 2 and numbers(cfg) == [2] * 3
+    for metainfo in (None, {}):
+        dataset = dict(metainfo=metainfo, ann_file=write(tmp_path / 'a.json'))
+        assert sync_num_classes(config(dataset)) == 3
 
 
-def test_plain_dicts_work():
-    model = dict(a=[dict(num_classes=1), (dict(num_classes=1),)])
-    assert set_num_classes(model, 5) == 2
-    assert model == dict(a=[dict(num_classes=5), (dict(num_classes=5),)])
+def test_training_data_counts_before_test_data(tmp_path):
+    one = dict(ann_file=write(tmp_path / 'one.json', 1))
+    four = dict(ann_file=write(tmp_path / 'four.json', 4))
+    cfg = config(one, test_dataloader=dict(dataset=four))
+    assert sync_num_classes(cfg) == 1
+    cfg.train_dataloader = None
+    assert sync_num_classes(cfg) == 4 and numbers(cfg) == [4] * 3
+    gone = dict(ann_file=str(tmp_path / 'gone.json'))
+    cfg = config(gone, test_dataloader=dict(dataset=four))
+    assert sync_num_classes(cfg) == 4
+
+
+def test_class_weights_follow():
+    head = dict(num_classes=4, loss_cls=dict(class_weight=[1.0] * 4 + [0.1]))
+    plain = dict(num_classes=4, loss_cls=dict(class_weight=2.0))
+    model = dict(a=[head, (plain, dict(num_classes=4, loss_cls=None))])
+    assert set_num_classes(model, 2) == 3
+    assert head['num_classes'] == 2
+    assert head['loss_cls']['class_weight'] == [1.0, 1.0, 0.1]
+    assert plain == dict(num_classes=2, loss_cls=dict(class_weight=2.0))
+    assert set_num_classes(dict(channels=3), 2) == 0
+
+
+def test_missing_file_is_named(tmp_path):
+    path = str(tmp_path / 'none.json')
+    # Both data sets are named.
+    test = dict(dataset=dict(ann_file='gone.json'))
+    match = r'none\.json nor gone\.json\]\. Fix: check'
+    with pytest.raises(AnnotationError, match=match):
+        sync_num_classes(config(dict(ann_file=path), test_dataloader=test))
+    with pytest.raises(AnnotationError, match='no annotation file') as info:
+        sync_num_classes(config(dict(ann_file=path)))
+    assert path in str(info.value)

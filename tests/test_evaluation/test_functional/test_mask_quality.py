@@ -1,95 +1,138 @@
-"""IoU of pseudo masks with real masks, by hand."""
+"""Mask quality by hand: IoU is a number of rows in a frame of 100."""
 
 import math
 
 import pytest
 
-from pmvis_mm.evaluation.functional import measure_masks, oracle
-from pmvis_mm.structures import PseudoMaskSet, parse_annotations
-from pmvis_mm.testing.masks import block
-from pmvis_mm.utils.errors import AnnotationError
-
-REAL = block(0, 9, 0, 9)
+from pmvis_mm.evaluation.functional import MaskQuality, measure_masks, oracle
+from pmvis_mm.structures import MaskTrack, PseudoMaskSet, parse_annotations
+from pmvis_mm.structures.rle import box_rle
+from pmvis_mm.utils.errors import AnnotationError, MaskSetError
 
 
-def content(tracks, key='segmentations'):
-    length = 3
-    return dict(
-        videos=[
-            dict(
-                id=v,
-                width=64,
-                height=64,
-                file_names=[f'{t}.jpg' for t in range(length)],
-            )
-            for v in (0, 1)
-        ],
-        categories=[dict(id=1, name='a')],
-        annotations=[
-            {
-                'id': k,
-                'video_id': v,
-                'category_id': 1,
-                'bboxes': [[0, 0, 10, 10]] * length,
-                key: masks,
-            }
-            for k, v, masks in tracks
-        ],
-    )
+def rows(number):
+    return box_rle((0, 0, 2, number), 100, 2)
 
 
-def truth(tracks):
-    return parse_annotations(content(tracks), 'real.json', with_masks=True)
+def truth_json():
+    """Annotation 5 in video 1 (three frames), 0 in video 0 (two frames)."""
+    videos = [
+        dict(id=1, width=2, height=100, file_names=['a/0', 'a/1', 'a/2']),
+        dict(id=0, width=2, height=100, file_names=['b/0', 'b/1']),
+    ]
+    entries = [
+        dict(id=5, video_id=1, category_id=1, bboxes=[[0, 0, 2, 100]] * 3),
+        dict(id=0, video_id=0, category_id=1, bboxes=[[0, 0, 2, 100]] * 2),
+    ]
+    for entry in entries:
+        entry['segmentations'] = [rows(100)] * len(entry['bboxes'])
+    categories = [dict(id=1, name='x')]
+    return dict(videos=videos, categories=categories, annotations=entries)
 
 
-def masks(tracks):
-    return PseudoMaskSet.from_json(content(tracks), 'pseudo.json')
+def truth(data=None, with_masks=True):
+    return parse_annotations(data or truth_json(), 'truth.json', with_masks)
 
 
-def half():
-    return block(0, 4, 0, 9)
+def guess(masks):
+    """Rows, or None, per annotation id and frame."""
+    annotations = truth(with_masks=False)
+    result = PseudoMaskSet.empty_like(annotations, 'masks.json')
+    for box_track in annotations:
+        if box_track.id in masks:
+            track = MaskTrack.empty_like(box_track)
+            for t, number in enumerate(masks[box_track.id]):
+                track.set(t, number and rows(number), 'sam', 1.0)
+            result.tracks[box_track.video_id].append(track)
+    return result
 
 
-def test_missing_masks_count_zero_and_absent_truth_not_at_all():
-    real = truth([(0, 0, [REAL, REAL, None]), (1, 1, [REAL] * 3)])
-    found = measure_masks(masks([(0, 0, [REAL, None, REAL])]), real)
-    assert found.ious == {
-        (0, 0): 1.0,
-        (0, 1): 0.0,
-        (1, 0): 0.0,
-        (1, 1): 0.0,
-        (1, 2): 0.0,
+def test_ious_and_summary_by_hand():
+    quality = measure_masks(guess({5: [75, 50, None], 0: [90, 10]}), truth())
+    assert quality.ious == {
+        (5, 0): 0.75,
+        (5, 1): 0.5,
+        (5, 2): 0.0,
+        (0, 0): 0.9,
+        (0, 1): pytest.approx(0.1),
     }
-    summary = found.summary()
-    assert summary['miou'] == pytest.approx(0.2)
-    assert summary['miou_present'] == 1 and summary['coverage'] == 0.2
-    per_video = found.per_video()
-    assert per_video[0]['miou'] == 0.5 and per_video[1]['miou'] == 0
-
-
-def test_thresholds_are_inclusive():
-    real = truth([(0, 0, [REAL] * 3)])
-    nine = block(0, 8, 0, 9)
-    found = measure_masks(masks([(0, 0, [half(), nine, REAL])]), real)
-    summary = found.summary()
-    assert summary['above_50'] == 1
-    assert summary['above_75'] == summary['above_90'] == pytest.approx(2 / 3)
-
-
-def test_oracle_takes_the_best_of_every_mask():
-    real = truth([(0, 0, [REAL] * 3)])
-    first = measure_masks(masks([(0, 0, [REAL, half(), None])]), real)
-    second = measure_masks(masks([(0, 0, [None, REAL, None])]), real)
-    best = oracle([first, second])
-    assert list(best.ious.values()) == [1, 1, 0]
-    assert list(best.present.values()) == [True, True, False]
-
-
-def test_without_truth():
-    empty = measure_masks(masks([]), truth([])).summary()
-    assert all(math.isnan(value) for value in empty.values())
-    boxes = parse_annotations(
-        content([(0, 0, [REAL] * 3)]), 'boxes.json', with_masks=False
+    absent = [key for key, there in quality.present.items() if not there]
+    assert absent == [(5, 2)]
+    assert quality.video_of == {5: 1, 0: 0}
+    assert quality.summary() == pytest.approx(
+        dict(
+            miou=2.25 / 5,
+            miou_present=2.25 / 4,
+            coverage=0.8,
+            above_50=0.6,
+            above_75=0.4,
+            above_90=0.2,
+        )
     )
-    with pytest.raises(AnnotationError, match=r'no masks.*boxes\.json'):
-        measure_masks(masks([]), boxes)
+
+
+def test_per_video():
+    quality = measure_masks(guess({5: [75, 50, None], 0: [90, 10]}), truth())
+    videos = quality.per_video()
+    assert list(videos) == [1, 0]
+    assert videos[1]['miou'] == pytest.approx(1.25 / 3)
+    assert videos[1]['coverage'] == pytest.approx(2 / 3)
+    assert videos[0]['miou'] == videos[0]['miou_present'] == 0.5
+    assert videos[0]['above_50'] == 0.5
+
+
+def test_instances_without_a_track_count_zero():
+    quality = measure_masks(guess({0: [100, 100]}), truth())
+    assert quality.summary()['miou'] == pytest.approx(2 / 5)
+    assert quality.summary()['miou_present'] == 1
+    assert quality.per_video()[1] == dict.fromkeys(quality.summary(), 0.0)
+
+
+def test_frames_without_real_mask_or_box_do_not_count():
+    data = truth_json()
+    first, second = data['annotations']
+    first['segmentations'] = [rows(100), None, rows(100)]
+    second['bboxes'] = [None, [0, 0, 2, 100]]
+    quality = measure_masks(guess({5: [80, 80, 80], 0: [80, 80]}), truth(data))
+    assert list(quality.ious) == [(5, 0), (5, 2), (0, 1)]
+
+
+def test_nothing_to_compare():
+    data = dict(truth_json(), annotations=[])
+    quality = measure_masks(PseudoMaskSet.empty_like(truth(data)), truth(data))
+    summary = quality.summary()
+    assert len(summary) == 6 and all(map(math.isnan, summary.values()))
+    assert quality.per_video() == {}
+    assert (
+        summary.keys()
+        == MaskQuality({(0, 0): 1.0}, {(0, 0): True}).summary().keys()
+    )
+
+
+def test_oracle_takes_the_best():
+    one = measure_masks(guess({5: [75, 50, None], 0: [90, 10]}), truth())
+    two = measure_masks(guess({5: [70, 60, None], 0: [None, 20]}), truth())
+    best = oracle([one, two])
+    ious = [best.ious[key] for key in one.ious]
+    assert ious == pytest.approx([0.75, 0.6, 0, 0.9, 0.2])
+    assert list(best.present.values()) == [True, True, False, True, True]
+    assert best.per_video().keys() == {0, 1}
+    assert oracle([two]).summary() == two.summary()
+    # The candidates stay as they are.
+    assert one.ious[5, 1] == 0.5 and two.present[0, 0] is False
+    with pytest.raises(ValueError, match='at least one candidate'):
+        oracle([])
+
+
+def test_truth_without_masks_is_refused():
+    match = 'no masks to compare with.*truth.json, video 1, instance 5.*Fix'
+    with pytest.raises(AnnotationError, match=match):
+        measure_masks(guess({}), truth(with_masks=False))
+
+
+def test_other_videos_are_refused():
+    data = truth_json()
+    data['videos'][0]['file_names'][0] = 'elsewhere'
+    match = 'frames differ from truth.json.*masks.json, video 1'
+    with pytest.raises(MaskSetError, match=match):
+        measure_masks(guess({}), truth(data))

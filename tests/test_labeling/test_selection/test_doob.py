@@ -5,12 +5,7 @@ import pytest
 
 from pmvis_mm.labeling.selection import doob
 from pmvis_mm.structures.rle import area, box_rle, decode, encode
-
-
-def block(rows, columns, size=64):
-    """Fill inclusive ranges of rows and columns."""
-    y0, y1, x0, x1 = (*rows, *columns)
-    return box_rle((x0, y0, x1 + 1, y1 + 1), size, size)
+from pmvis_mm.testing.masks import block
 
 
 def sizes(masks):
@@ -18,7 +13,7 @@ def sizes(masks):
 
 
 def p7():
-    masks = [block((10, 29), (8, 35)), block((20, 43), (30, 53))]
+    masks = [block(10, 29, 8, 35), block(20, 43, 30, 53)]
     return masks, [(10, 10, 34, 30), (30, 20, 54, 44)]
 
 
@@ -39,7 +34,7 @@ def test_p7_overlap_goes_to_the_better_box():
 
 
 def test_p7_nested_the_smaller_box_wins():
-    masks = [block((2, 37), (2, 37)), block((22, 33), (22, 33))]
+    masks = [block(2, 37, 2, 37), block(22, 33, 22, 33)]
     boxes = [(0, 0, 40, 40), (20, 20, 36, 36)]
     cleaned = doob(masks, boxes)
     assert sizes(cleaned) == [36 * 36 - 144, 144]
@@ -47,8 +42,11 @@ def test_p7_nested_the_smaller_box_wins():
 
 
 def test_crop_first_removes_false_overlaps():
+    # P7: cropped to columns 10-33, A shares 40 pixels: IoU 40 / 480 with
+    # its box, 40 / 576 with B's.
+    assert sizes(doob(*p7(), crop_first=True)) == [480, 536]
     # A leaks out of its box into B and fits the shared part better.
-    masks = [block((0, 9), (0, 9)), block((0, 9), (6, 29))]
+    masks = [block(0, 9, 0, 9), block(0, 9, 6, 29)]
     boxes = [(0, 0, 6, 10), (6, 0, 30, 10)]
     # Shared columns 6-9: in box B alone, so that B keeps them anyhow.
     assert sizes(doob(masks, boxes)) == [60, 240]
@@ -61,20 +59,20 @@ def test_crop_first_removes_false_overlaps():
 
 
 def test_margin_leaves_a_rim():
-    mask, box = block((10, 39), (10, 39)), (15.9, 15.2, 34.9, 34.0)
-    assert doob([mask], [box]) == [block((15, 33), (15, 33))]
-    assert doob([mask], [box], margin=2) == [block((13, 35), (13, 35))]
+    mask, box = block(10, 39, 10, 39), (15.9, 15.2, 34.9, 34.0)
+    assert doob([mask], [box]) == [block(15, 33, 15, 33)]
+    assert doob([mask], [box], margin=2) == [block(13, 35, 13, 35)]
     assert doob([mask], [box], margin=2, crop_first=True) == doob(
         [mask], [box], margin=2
     )
     # Beyond the frame there is nothing to leave.
-    corner = block((0, 5), (0, 5))
+    corner = block(0, 5, 0, 5)
     assert doob([corner], [(0, 0, 4, 4)], margin=50) == [corner]
 
 
 def test_overlap_by_component():
     # Two bars cross one wide block, at its left and at its right end.
-    wide = block((0, 9), (0, 49))
+    wide = block(0, 9, 0, 49)
     bars = np.zeros((64, 64), bool)
     bars[0:10, 0:4] = bars[0:60, 40:50] = True
     masks, boxes = [wide, encode(bars)], [(0, 0, 50, 10), (38, 0, 50, 60)]
@@ -96,7 +94,7 @@ def test_overlap_by_component():
 def test_components_touch_at_corners():
     diagonal = np.zeros((64, 64), bool)
     diagonal[0:2, 0:2] = diagonal[2:4, 2:4] = True
-    masks = [block((0, 9), (0, 9)), encode(diagonal)]
+    masks = [block(0, 9, 0, 9), encode(diagonal)]
     boxes = [(0, 0, 10, 10), (0, 0, 4, 4)]
     parts = doob(masks, boxes, overlap='component')
     assert parts == doob(masks, boxes)  # eight neighbours: one component
@@ -104,12 +102,12 @@ def test_components_touch_at_corners():
 
 def test_ties_go_to_the_smaller_box_then_to_the_first():
     # The rectangle (4, 0, 6, 2) is outside of both boxes: IoU 0 and 0.
-    masks = [block((0, 1), (0, 5)), block((0, 1), (4, 9))]
+    masks = [block(0, 1, 0, 5), block(0, 1, 4, 9)]
     boxes = [(0, 0, 4, 2), (7, 0, 9, 2)]
     assert sizes(doob(masks, boxes, margin=9)) == [8, 12]
     assert sizes(doob(masks[::-1], boxes[::-1], margin=9)) == [12, 8]
     # Equal boxes: the first keeps.
-    masks = [block((0, 9), (0, 9)), block((5, 14), (0, 9))]
+    masks = [block(0, 9, 0, 9), block(5, 14, 0, 9)]
     boxes = [(0, 0, 10, 15)] * 2
     assert sizes(doob(masks, boxes)) == [100, 50]
     assert doob(masks[::-1], boxes)[0] == masks[1]
@@ -117,8 +115,8 @@ def test_ties_go_to_the_smaller_box_then_to_the_first():
 
 def test_three_masks_in_ascending_pairs():
     # All share columns 4-5 of two rows; the smallest box takes them.
-    masks = [block((0, 1), (0, 5)), block((0, 1), (4, 9))]
-    masks.append(block((0, 1), (4, 5)))
+    masks = [block(0, 1, 0, 5), block(0, 1, 4, 9)]
+    masks.append(block(0, 1, 4, 5))
     boxes = [(0, 0, 6, 2), (4, 0, 10, 2), (4, 0, 6, 2)]
     cleaned = doob(masks, boxes)
     assert sizes(cleaned) == [8, 8, 4]
@@ -156,7 +154,7 @@ def test_no_pixel_twice_none_outside_none_new(overlap, crop_first):
 
 
 def test_masks_that_vanish_become_none():
-    mask = block((0, 4), (0, 4))
+    mask = block(0, 4, 0, 4)
     assert doob([mask], [(20, 20, 30, 30)]) == [None]
     assert doob([mask], [None]) == [None]
     assert doob([None, mask], [(0, 0, 5, 5), None]) == [None, None]
@@ -167,7 +165,7 @@ def test_masks_that_vanish_become_none():
 
 
 def test_a_mask_without_box_takes_nothing_away():
-    masks = [block((0, 9), (0, 9)), block((0, 9), (5, 9))]
+    masks = [block(0, 9, 0, 9), block(0, 9, 5, 9)]
     cleaned = doob(masks, [(0, 0, 10, 10), None])
     assert cleaned == [masks[0], None]
 
@@ -177,7 +175,7 @@ def test_input_stays_as_it_is():
     before = [dict(m) for m in masks]
     doob(masks, boxes)
     assert masks == before
-    lone = block((3, 4), (3, 4))
+    lone = block(3, 4, 3, 4)
     assert doob([lone, None], [(3, 3, 5, 5), None])[0] is lone
 
 

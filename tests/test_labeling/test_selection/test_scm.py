@@ -11,35 +11,30 @@ from pmvis_mm.labeling.selection import (
     pairwise_scm,
 )
 from pmvis_mm.structures.rle import box_rle, encode
+from pmvis_mm.testing.masks import block
 
 P4_BOX = (10, 10, 40, 30)
 P6_BOXES = [(8, 8, 28, 32), (24, 10, 52, 40)]
 METHODS = ['hungarian', 'greedy', 'argmax', 'union']
 
 
-def block(rows, columns, size=64):
-    """Fill inclusive ranges of rows and columns."""
-    y0, y1, x0, x1 = (*rows, *columns)
-    return box_rle((x0, y0, x1 + 1, y1 + 1), size, size)
-
-
 def p4_masks():
     return [
-        block((10, 29), (10, 39)),
-        block((12, 31), (10, 39)),
-        block((10, 27), (14, 39)),
+        block(10, 29, 10, 39),
+        block(12, 31, 10, 39),
+        block(10, 27, 14, 39),
     ]
 
 
 def p6_references():
-    return [block((8, 31), (8, 27)), block((12, 39), (26, 51))]
+    return [block(8, 31, 8, 27), block(12, 39, 26, 51)]
 
 
 def p6_predictions():
     return [
-        block((9, 30), (9, 26)),
-        block((8, 39), (10, 49)),
-        block((11, 39), (24, 50)),
+        block(9, 30, 9, 26),
+        block(8, 39, 10, 49),
+        block(11, 39, 24, 50),
     ]
 
 
@@ -71,7 +66,7 @@ def test_box_iou_broadcasts():
 
 
 def test_box_fit_of_empty_masks_and_rules():
-    full, empty = block((2, 5), (2, 9)), encode(np.zeros((64, 64)))
+    full, empty = block(2, 5, 2, 9), encode(np.zeros((64, 64)))
     box = (2, 2, 10, 6)
     assert box_fit([full, None, empty], box).tolist() == [1, 0, 0]
     # The last row and column are not counted: 3 x 7 of 4 x 8 pixels.
@@ -106,7 +101,7 @@ def test_p4_scm(box_rule, box_term, expected):
 
 
 def test_scm_is_zero_without_a_mask_and_one_at_best():
-    perfect, empty = block((10, 29), (10, 39)), encode(np.zeros((64, 64)))
+    perfect, empty = block(10, 29, 10, 39), encode(np.zeros((64, 64)))
     scores = pairwise_scm([perfect, None, empty, perfect], P4_BOX)
     expected = np.outer([1, 0, 0, 1], [1, 0, 0, 1])
     assert (scores == expected).all()
@@ -114,7 +109,7 @@ def test_scm_is_zero_without_a_mask_and_one_at_best():
     assert cross_scm([], [perfect], [P4_BOX]).shape == (0, 1)
 
 
-@pytest.mark.parametrize('masks', [[], [None], [block((1, 2), (1, 2))]])
+@pytest.mark.parametrize('masks', [[], [None], [block(1, 2, 1, 2)]])
 def test_unknown_options_are_named(masks):
     for call in (
         lambda **k: box_fit(masks, P4_BOX, **k),
@@ -170,7 +165,7 @@ def test_p18_duplicates_change_nothing(method):
 
 
 def test_p18_copies_go_to_two_instances_only_without_a_better_option():
-    p0, p1, p2 = p6_predictions()
+    _, p1, p2 = p6_predictions()
     (first, _), (second, score) = assign([p1, dict(p1)])
     assert first == second == p1
     assert score == pytest.approx(0.25375, abs=1e-5)
@@ -265,7 +260,7 @@ def test_nothing_to_assign(method):
     references = p6_references()
     nothing = [(None, 0.0)] * 2
     assert assign([], method) == nothing
-    assert assign([block((50, 60), (50, 60))], method) == nothing
+    assert assign([block(50, 60, 50, 60)], method) == nothing
     found = assign_predictions(
         p6_predictions(), [None, references[1]], P6_BOXES, method
     )

@@ -11,21 +11,16 @@ from pmvis_mm.labeling.selection import (
 )
 from pmvis_mm.structures import BoxTrack, MaskTrack
 from pmvis_mm.structures.rle import box_rle, encode
+from pmvis_mm.testing.masks import block
 
 BOX = (10, 10, 40, 30)
 
 
-def block(rows, columns, size=64):
-    """Fill inclusive ranges of rows and columns."""
-    y0, y1, x0, x1 = (*rows, *columns)
-    return box_rle((x0, y0, x1 + 1, y1 + 1), size, size)
-
-
 def p4_masks():
     return [
-        block((10, 29), (10, 39)),
-        block((12, 31), (10, 39)),
-        block((10, 27), (14, 39)),
+        block(10, 29, 10, 39),
+        block(12, 31, 10, 39),
+        block(10, 27, 14, 39),
     ]
 
 
@@ -41,7 +36,7 @@ def test_p5_three_candidates():
 
 
 def test_p5_fourth_candidate():
-    masks = [*p4_masks(), block((11, 29), (10, 38))]
+    masks = [*p4_masks(), block(11, 29, 10, 38)]
     expected = [2.12116, 1.70015, 1.52809, 1.97939]
     assert agreement(masks, BOX) == near(expected)
     assert pairwise_scm(masks, BOX)[0, 3] == near(0.84334)
@@ -196,7 +191,7 @@ def test_priority_by_name():
 
 
 def test_p14_annotation_counts():
-    mask = block((10, 29), (10, 39))
+    mask = block(10, 29, 10, 39)
     track = MaskTrack.empty_like(box_track(10))
     ibm = track_of([None if t in (2, 6) else mask for t in range(10)])
     candidates = dict(
