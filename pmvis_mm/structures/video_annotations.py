@@ -164,7 +164,14 @@ def parse_annotations(
         key: _parse_video(entry, file)
         for key, entry in _unique(data['videos'], 'video', file).items()
     }
-    annotations = _unique(data.get('annotations') or [], 'annotation', file)
+    raw = data.get('annotations') or []
+    if not isinstance(raw, list):
+        raise AnnotationError(
+            f'"annotations" is {type(raw).__name__}, not a list',
+            file=file,
+            fix='use the YouTube-VIS layout, or null without labels',
+        )
+    annotations = _unique(raw, 'annotation', file)
     result = VideoAnnotations(
         videos, list(categories.values()), {key: [] for key in videos}, file
     )

@@ -65,7 +65,7 @@ def _read_classes(cfg: Config) -> Tuple[Sequence[Any], str]:
 def set_num_classes(node: Any, number: int) -> int:
     """Set every ``num_classes`` in a model config.
 
-    Class weights that end with one for "no object" are resized along.
+    The class weights of ``loss_cls`` are resized along.
 
     Args:
         node (dict | list | Any): Model config; changed in place.
@@ -74,20 +74,20 @@ def set_num_classes(node: Any, number: int) -> int:
     Returns:
         int: How many parts were set.
     """
-    changed = 0
-    children: List[Any] = []
-    if isinstance(node, dict):
-        if 'num_classes' in node:
-            node['num_classes'] = number
-            changed += 1
-            loss = node.get('loss_cls') or {}
-            if isinstance(loss.get('class_weight'), list):
-                # One weight per class, the last one for "no object".
-                first, *_, last = loss['class_weight']
-                loss['class_weight'] = [first] * number + [last]
-        changed += sum(
-            set_num_classes(child, number) for child in node.values()
-        )
-    elif isinstance(node, (list, tuple)):
-        children = list(node)
-    return changed + sum(set_num_classes(c, number) for c in children)
+    if isinstance(node, (list, tuple)):
+        return sum(set_num_classes(child, number) for child in node)
+    if not isinstance(node, dict):
+        return 0
+    changed = sum(set_num_classes(child, number) for child in node.values())
+    if 'num_classes' in node:
+        _resize_class_weight(node.get('loss_cls'), node['num_classes'], number)
+        node['num_classes'] = number
+        changed += 1
+    return changed
+
+
+def _resize_class_weight(loss: Any, old: int, new: int) -> None:
+    weights = loss.get('class_weight') if isinstance(loss, dict) else None
+    if isinstance(weights, (list, tuple)) and len(weights) in (old, old + 1):
+        # One weight per class and, maybe, a last one for "no object".
+        loss['class_weight'] = [weights[0]] * new + list(weights[old:])

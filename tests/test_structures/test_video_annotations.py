@@ -214,3 +214,7 @@ def test_missing_file(tmp_path):
 
 def test_frame_names_are_strings():
     refused(video(file_names=['a/0', 7]), 'is not a string', 'video 0')
+
+
+def test_annotations_that_are_no_list_are_refused():
+    refused(dict(tiny(), annotations=3), '"annotations" is int, not a list')

@@ -113,3 +113,11 @@ def test_missing_file_is_named(tmp_path):
     with pytest.raises(AnnotationError, match='no annotation file') as info:
         sync_num_classes(config(dict(ann_file=path)))
     assert path in str(info.value)
+
+
+def test_class_weights_without_no_object_and_of_other_length():
+    plain = dict(num_classes=2, loss_cls=dict(class_weight=[0.5, 0.5]))
+    other = dict(num_classes=2, loss_cls=dict(class_weight=[1.0]))
+    assert set_num_classes([plain, other], 3) == 2
+    assert plain['loss_cls']['class_weight'] == [0.5, 0.5, 0.5]
+    assert other['loss_cls']['class_weight'] == [1.0]
