@@ -47,7 +47,7 @@ def doubled(key):
     return data
 
 
-def refused(data, match, *where):
+def assert_refused(data, match, *where):
     with pytest.raises(AnnotationError, match=match) as info:
         parse_annotations(data, 'boxes.json', with_masks=True)
     text = str(info.value)
@@ -95,7 +95,9 @@ def test_rounding_is_clipped_and_no_error():
 
 def test_far_outside_is_clipped_only_on_demand():
     data = annotation(bboxes=[[5, 2, 9, 3], None])
-    refused(data, 'sticks out of the 10x8 frame by 4.0', 'clip_boxes=True')
+    assert_refused(
+        data, 'sticks out of the 10x8 frame by 4.0', 'clip_boxes=True'
+    )
     clipped = parse_annotations(data, clip_boxes=True)
     assert clipped.tracks[0][0].boxes[0] == (5.0, 2.0, 10.0, 5.0)
 
@@ -117,19 +119,21 @@ def test_far_outside_is_clipped_only_on_demand():
 )
 def test_bad_box_names_the_frame(box, match):
     data = annotation(bboxes=[[1, 0, 1, 2], box])
-    refused(data, match, 'video 0', 'frame 1', 'instance 0')
+    assert_refused(data, match, 'video 0', 'frame 1', 'instance 0')
 
 
 @pytest.mark.parametrize('key', ['bboxes', 'segmentations'])
 def test_one_entry_per_frame(key):
     data = annotation(**{key: [None]})
-    refused(data, f'"{key}" has length 1 but the video has 2', 'video 0')
+    assert_refused(
+        data, f'"{key}" has length 1 but the video has 2', 'video 0'
+    )
 
 
 def test_boxes_are_needed():
     data = tiny()
     del data['annotations'][0]['bboxes']
-    refused(data, 'no "bboxes"', 'video 0', 'instance 0')
+    assert_refused(data, 'no "bboxes"', 'video 0', 'instance 0')
 
 
 @pytest.mark.parametrize(
@@ -143,7 +147,7 @@ def test_boxes_are_needed():
 )
 def test_bad_mask_names_the_frame(mask, match):
     data = annotation(segmentations=[None, mask])
-    refused(data, match, 'video 0', 'frame 1', 'instance 0')
+    assert_refused(data, match, 'video 0', 'frame 1', 'instance 0')
     parse_annotations(data)  # boxes alone do not read it
 
 
@@ -156,41 +160,47 @@ def test_bad_mask_names_the_frame(mask, match):
     ],
 )
 def test_ids_are_unique_and_present(key, kind):
-    refused(doubled(key), f'duplicate {kind} id 0')
+    assert_refused(doubled(key), f'duplicate {kind} id 0')
     data = tiny()
     del data[key][0]['id']
-    refused(data, f'{kind} number 0 has no integer "id"')
+    assert_refused(data, f'{kind} number 0 has no integer "id"')
 
 
 def test_unknown_category():
     match = r'unknown category_id 5; known are \[0\]'
-    refused(annotation(category_id=5), match, 'video 0', 'instance 0')
-    refused(annotation(category_id=[0]), 'unknown category_id', 'video 0')
+    assert_refused(annotation(category_id=5), match, 'video 0', 'instance 0')
+    assert_refused(
+        annotation(category_id=[0]), 'unknown category_id', 'video 0'
+    )
 
 
 def test_unknown_video():
-    refused(annotation(video_id=9), 'unknown video_id 9', 'instance 0')
-    refused(annotation(video_id=[0]), r'unknown video_id \[0\]')
+    assert_refused(annotation(video_id=9), 'unknown video_id 9', 'instance 0')
+    assert_refused(annotation(video_id=[0]), r'unknown video_id \[0\]')
 
 
 @pytest.mark.parametrize('names', [[], None, 'a/0'])
 def test_empty_video(names):
-    refused(video(file_names=names), 'video without frames', 'video 0')
+    assert_refused(video(file_names=names), 'video without frames', 'video 0')
 
 
 def test_length_disagrees():
-    refused(video(length=3), '"length" is 3 but 2 file names', 'video 0')
+    assert_refused(
+        video(length=3), '"length" is 3 but 2 file names', 'video 0'
+    )
 
 
 @pytest.mark.parametrize('width', [0, -1, None, 3.5])
 def test_bad_frame_size(width):
-    refused(video(width=width), '"width" is .*, not a positive', 'video 0')
+    assert_refused(
+        video(width=width), '"width" is .*, not a positive', 'video 0'
+    )
 
 
 @pytest.mark.parametrize('key', ['videos', 'categories'])
 def test_layout(key):
-    refused(dict(tiny(), **{key: []}), f'"{key}" is missing or empty')
-    refused([], 'expected a json object, got list')
+    assert_refused(dict(tiny(), **{key: []}), f'"{key}" is missing or empty')
+    assert_refused([], 'expected a json object, got list')
 
 
 def test_file_that_is_no_json(tmp_path):
@@ -213,8 +223,10 @@ def test_missing_file(tmp_path):
 
 
 def test_frame_names_are_strings():
-    refused(video(file_names=['a/0', 7]), 'is not a string', 'video 0')
+    assert_refused(video(file_names=['a/0', 7]), 'is not a string', 'video 0')
 
 
 def test_annotations_that_are_no_list_are_refused():
-    refused(dict(tiny(), annotations=3), '"annotations" is int, not a list')
+    assert_refused(
+        dict(tiny(), annotations=3), '"annotations" is int, not a list'
+    )

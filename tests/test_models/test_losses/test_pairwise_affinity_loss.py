@@ -95,7 +95,7 @@ def test_equals_the_directed_unfold_formulation_on_sample_s():
     assert torch.allclose(ours.grad, plain.grad, atol=1e-6)
 
 
-def _check_golden(targets, tau, num_edges, value):
+def assert_golden(targets, tau, num_edges, value):
     similar = (targets.similarity >= tau)[targets.clip_index]
     assert (similar * targets.box_masks[:, :, None]).sum() == num_edges
     loss = PairwiseAffinityLoss(color_thresh=tau)(sample_s().logits, targets)
@@ -107,7 +107,7 @@ def _check_golden(targets, tau, num_edges, value):
     [(0.3, 121, 0.676587), (0.2, 415, 0.778994), (0.1, 483, 0.739745)],
 )
 def test_b4_rgb(tau, num_edges, value):
-    _check_golden(sample_s().targets(), tau, num_edges, value)
+    assert_golden(sample_s().targets(), tau, num_edges, value)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_b4_rgb(tau, num_edges, value):
 def test_b5_mmdet_bottom_rule(tau, num_edges, value):
     # mmdet divides by the padded height of the batch, 64: 8 rows.
     targets = sample_s().targets(ori_height=64)
-    _check_golden(targets, tau, num_edges, value)
+    assert_golden(targets, tau, num_edges, value)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_b5_mmdet_bottom_rule(tau, num_edges, value):
 )
 def test_b6_swapped_channels(tau, num_edges, value):
     targets = sample_s().targets(swap_rb=True)
-    _check_golden(targets, tau, num_edges, value)
+    assert_golden(targets, tau, num_edges, value)
 
 
 def test_b8_paper_normaliser():
