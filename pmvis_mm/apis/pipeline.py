@@ -61,6 +61,8 @@ class Pipeline:
             or are left out.
         val_img_prefix (str | Path, optional): Frames of those videos.
         num_processes (int): Processes per labelling stage. Defaults to 1.
+        clip_boxes (bool): Clip boxes that stick out of the frame by more
+            than rounding instead of refusing them. Defaults to False.
 
     Raises:
         ConfigError: If the config or an option is wrong.
@@ -79,6 +81,7 @@ class Pipeline:
         val_ann_file: Any = None,
         val_img_prefix: Any = None,
         num_processes: int = 1,
+        clip_boxes: bool = False,
     ) -> None:
         if not isinstance(config, Config):
             config = Config.fromfile(config)
@@ -92,6 +95,7 @@ class Pipeline:
         self.val_ann_file = _absolute(val_ann_file or truth_file)
         self.val_img_prefix = str(_absolute(val_img_prefix or img_prefix))
         self.num_processes = num_processes
+        self.clip_boxes = clip_boxes
         self.outputs: Dict[str, str] = {}
         self.times: List[Dict[str, Any]] = []
         self._runners: Dict[str, Callable[[Stage, Path], Path]] = dict(
@@ -138,15 +142,19 @@ class Pipeline:
         if self.val_ann_file is not None:
             self._check_data(self.val_ann_file, self.val_img_prefix, True)
 
-    @staticmethod
-    def _check_data(ann_file: str, img_prefix: str, with_masks: bool) -> None:
-        annotations = VideoAnnotations.from_file(ann_file, with_masks)
+    def _check_data(
+        self, ann_file: str, img_prefix: str, with_masks: bool
+    ) -> None:
+        annotations = self._read(ann_file, with_masks)
         if not annotations.num_boxes:
             raise AnnotationError(
                 'no box in this file', file=ann_file, fix='add annotations'
             )
         for video in annotations.videos.values():
             FrameReader(video, img_prefix).check_exists()
+
+    def _read(self, path: str, with_masks: bool = False) -> VideoAnnotations:
+        return VideoAnnotations.from_file(path, with_masks, self.clip_boxes)
 
     # ----------------------------------------------------------------- run
     def run(self) -> Dict[str, str]:
@@ -188,7 +196,7 @@ class Pipeline:
         return [
             config,
             [self.ann_file, self.img_prefix, self.truth_file],
-            [self.val_ann_file, self.val_img_prefix],
+            [self.val_ann_file, self.val_img_prefix, self.clip_boxes],
         ]
 
     def _call(
@@ -220,6 +228,7 @@ class Pipeline:
         options = {
             f'{dataset}.ann_file': self.ann_file,
             f'{dataset}.img_prefix': self.img_prefix,
+            f'{dataset}.clip_boxes': self.clip_boxes,
             **_priors(stage.get('priors', {})),
             **stage.get('options', {}),
         }
@@ -236,6 +245,7 @@ class Pipeline:
         options = {
             f'{dataset}.ann_file': self.ann_file,
             f'{dataset}.data_prefix.img_path': self.img_prefix,
+            f'{dataset}.clip_boxes': self.clip_boxes,
             # A stage of its own evaluates.
             'val_dataloader': None,
             'val_cfg': None,
@@ -254,6 +264,7 @@ class Pipeline:
         options = {
             f'{dataset}.ann_file': self.val_ann_file,
             f'{dataset}.data_prefix.img_path': self.val_img_prefix,
+            f'{dataset}.clip_boxes': self.clip_boxes,
             'test_evaluator.ann_file': self.val_ann_file,
             'test_evaluator.outfile_prefix': folder / 'predictions',
             **stage.get('options', {}),
@@ -286,7 +297,7 @@ class Pipeline:
             overlay_masks(masks, self.img_prefix, folder, num_videos=number)
         elif 'metrics' in stage:  # the predictions lie beside them
             results = Path(stage['metrics']).with_name(RESULTS)
-            videos = VideoAnnotations.from_file(str(self.val_ann_file))
+            videos = self._read(str(self.val_ann_file))
             tracks = read_results(results, videos)
             overlay_videos(
                 videos.videos,
@@ -305,12 +316,12 @@ class Pipeline:
         }
         truth = None
         if self.truth_file is not None:
-            truth = VideoAnnotations.from_file(self.truth_file, True)
+            truth = self._read(self.truth_file, with_masks=True)
         write_report(
             folder / 'report.html',
             final=PseudoMaskSet.load(stage['final']),
             sources=sources,
-            annotations=VideoAnnotations.from_file(self.ann_file),
+            annotations=self._read(self.ann_file),
             img_prefix=self.img_prefix,
             truth=truth,
             stage_times=self.times,

@@ -130,3 +130,22 @@ def test_failing_stage_keeps_the_finished_ones(data):
         pipeline.run()
     assert (data.parent / 'work/a/masks.json').is_file()
     assert not (data.parent / 'work/b/stage.json').exists()
+
+
+def test_boxes_outside_are_clipped_on_request_only(data):
+    content = json.loads((data / 'boxes.json').read_text())
+    boxes = content['annotations'][0]['bboxes']
+    frame = next(t for t, box in enumerate(boxes) if box)
+    boxes[frame] = [boxes[frame][0], boxes[frame][1], 500, 500]
+    dump_json(content, data / 'boxes.json')
+    with pytest.raises(AnnotationError, match='sticks out'):
+        build(data, [LABEL])
+    cfg = Config(dict(stages=[LABEL]))
+    outputs = Pipeline(
+        cfg,
+        data.parent / 'work',
+        data / 'boxes.json',
+        data / 'JPEGImages',
+        clip_boxes=True,
+    ).run()
+    assert PseudoMaskSet.load(outputs['a']).num_masks > 0

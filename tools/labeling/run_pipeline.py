@@ -30,6 +30,11 @@ def parse_args() -> argparse.Namespace:
         help='processes per labelling stage',
     )
     parser.add_argument(
+        '--clip-boxes',
+        action='store_true',
+        help='clip boxes that stick out of the frame instead of refusing',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
@@ -54,6 +59,7 @@ def main() -> None:
             args.val_ann_file,
             args.val_img_prefix,
             args.num_processes,
+            args.clip_boxes,
         )
         outputs = pipeline.run()
     except (PMVISError, RuntimeError) as error:
