@@ -14,6 +14,7 @@ from pmvis_mm.utils.launch import (
     add_common_arguments,
     build_runner,
     check_checkpoint,
+    close_distributed,
     enable_painting,
     load_config,
 )
@@ -106,6 +107,7 @@ def main() -> None:
         if args.out:
             dump_predictions(runner, args.out)
         runner.test()
+        close_distributed()
     except PMVISError as error:
         parser.error(str(error))
 

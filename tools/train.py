@@ -7,6 +7,7 @@ from pmvis_mm.utils.launch import (
     add_common_arguments,
     build_runner,
     check_checkpoint,
+    close_distributed,
     enable_amp,
     enable_auto_scale_lr,
     load_config,
@@ -54,6 +55,7 @@ def main() -> None:
                     args.resume, '--resume alone takes the latest checkpoint'
                 )
         build_runner(cfg).train()
+        close_distributed()
     except PMVISError as error:
         parser.error(str(error))
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from pmvis_mm.utils import launch
 from pmvis_mm.utils.errors import ConfigError, OutputError
+from pmvis_mm.utils.launch import close_distributed
 
 
 def _args(*words):
@@ -150,3 +151,11 @@ def test_mpi_without_its_variables_is_explained(process_groups, monkeypatch):
     monkeypatch.delenv('OMPI_COMM_WORLD_RANK', raising=False)
     with pytest.raises(ConfigError, match=r'OMPI_COMM_WORLD_RANK.*mpirun'):
         launch._distribute_on_cpu(Config(dict(launcher='mpi')))
+
+
+def test_closing_a_single_process_does_nothing():
+    import torch.distributed as dist
+
+    assert not dist.is_initialized()
+    close_distributed()
+    assert not dist.is_initialized()
