@@ -50,7 +50,8 @@ stages = [
         options={
             'model.keyframe_interval': '$keyframe_interval',
             'model.keyframe_mode': 'per_segment',
-            # One vote for flow: many weak tracks would outvote the others.
+            # One vote for flow: with one per keyframe weak tracks outvote the
+            # others (ShapesVIS: mean IoU 0.85 instead of 0.88).
             'custom_hooks.0.tracks': 'fused',
         },
     ),
