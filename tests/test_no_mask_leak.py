@@ -7,6 +7,7 @@ from mmengine import Config
 
 from pmvis_mm.registry import DATASETS
 from pmvis_mm.testing.leak import find_masks
+from pmvis_mm.testing.tiny_coco import write_tiny_coco_clips
 from pmvis_mm.testing.tiny_vis import write_tiny_vis
 
 pytestmark = pytest.mark.usefixtures('default_scope')
@@ -22,20 +23,16 @@ BOX_CONFIGS = sorted(
 @pytest.fixture
 def tiny(tmp_path):
     write_tiny_vis(tmp_path, with_masks=True)
+    write_tiny_coco_clips(tmp_path / 'coco', with_masks=True)
     return tmp_path
 
 
-def build(root, supervision, pipeline):
-    return DATASETS.build(
-        dict(
-            type='VISDataset',
-            ann_file='instances.json',
-            data_root=str(root),
-            data_prefix=dict(img_path='JPEGImages'),
-            supervision=supervision,
-            pipeline=pipeline,
-        )
+def build(root, supervision, pipeline, kind='VISDataset'):
+    cfg = dict(
+        type=kind, ann_file='', supervision=supervision, pipeline=pipeline
     )
+    retarget(cfg, root)
+    return DATASETS.build(cfg)
 
 
 def pipeline(name):
@@ -44,7 +41,10 @@ def pipeline(name):
 
 
 def retarget(dataset, root):
-    """Point every dataset of a config, also wrapped ones, to the videos."""
+    """Point every dataset of a config, also wrapped ones, to tiny files.
+
+    Datasets of images read the images, the others the videos.
+    """
     if isinstance(dataset, (list, tuple)):
         for item in dataset:
             retarget(item, root)
@@ -53,9 +53,12 @@ def retarget(dataset, root):
         if key in dataset:
             retarget(dataset[key], root)
     if 'ann_file' in dataset:
+        images = 'JPEGImages'
+        if dataset['type'] == 'COCOClipDataset':
+            root, images = root / 'coco', 'images'
         dataset['ann_file'] = str(root / 'instances.json')
         dataset['data_root'] = ''
-        dataset['data_prefix'] = dict(img_path=str(root / 'JPEGImages'))
+        dataset['data_prefix'] = dict(img_path=str(root / images))
         for key in ('version', 'metainfo'):
             dataset.pop(key, None)
 
@@ -69,18 +72,21 @@ def test_train_sample_of_box_config_has_no_mask(name, tiny):
         dataset = DATASETS.build(cfg)
         dataset.full_init()
     elif config.get('train_pipeline'):
-        dataset = build(tiny, 'box', config.train_pipeline)
+        kind = 'COCOClipDataset' if 'coco' in name else 'VISDataset'
+        dataset = build(tiny, 'box', config.train_pipeline, kind)
     else:
         pytest.skip('config does not train')
+    boxes = 0
     for index in range(len(dataset)):
         sample = dataset[index]
         assert find_masks(sample) == []
-        boxes = [len(s.gt_instances.bboxes) for s in sample['data_samples']]
-        assert sum(boxes) > 0
+        boxes += sum(len(s.gt_instances) for s in sample['data_samples'])
+    assert boxes > 0
 
 
 def test_there_is_a_box_pipeline():
     assert '_base_/pipelines/box.py' in BOX_CONFIGS
+    assert '_base_/pipelines/coco_box.py' in BOX_CONFIGS
 
 
 def test_the_search_finds_masks_of_full_supervision(tiny):
@@ -101,6 +107,30 @@ def test_the_raw_data_list_has_no_mask(tiny):
         f'images[{t}].instances[{i}].mask'
         for t, i in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0))
     ]
+
+
+def test_images_are_searched_too(tiny):
+    kind = 'COCOClipDataset'
+    found = find_masks(build(tiny, 'full', pipeline('coco_full'), kind)[0])
+    assert 'data_samples.video_data_samples[0].gt_instances.masks' in found
+    protected = build(tiny, 'box', pipeline('coco_full'), kind)
+    for frame in protected[0]['data_samples']:
+        assert not frame.gt_instances.masks.masks.any()
+        assert not frame.gt_instances.masks_valid.any()
+
+
+def test_wrapped_datasets_are_retargeted_by_their_kind(tiny):
+    image = dict(type='COCOClipDataset', ann_file='a', supervision='box')
+    video = dict(type='VISDataset', ann_file='b', version='ovis')
+    cfg = dict(
+        type='ConcatDataset',
+        datasets=[dict(type='RepeatDataset', dataset=image, times=2), video],
+    )
+    retarget(cfg, tiny)
+    assert image['ann_file'] == str(tiny / 'coco/instances.json')
+    assert image['data_prefix'] == dict(img_path=str(tiny / 'coco/images'))
+    assert video['ann_file'] == str(tiny / 'instances.json')
+    assert 'version' not in video
 
 
 def test_mmdets_packer_would_have_leaked(tiny):

@@ -18,6 +18,11 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='TrackVisualizationHook', draw=False),
 )
+custom_hooks = [
+    dict(type='CheckSupervisionHook'),
+    dict(type='LossWarmupHook'),
+    dict(type='NonFiniteLossHook'),
+]
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

@@ -5,6 +5,7 @@ from typing import Any, List
 _ROOMS = dict(
     Pipeline='pipeline',
     build_frame_pipeline='inference',
+    convert_idol_checkpoint='idol_checkpoint',
     init_vis_model='inference',
     iter_predictions='inference',
 )

@@ -24,6 +24,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
 from ..registry import MODELS
+from ..structures.rle import encode
 from ..utils.checkpoint import load_weights, read_checkpoint
 from ..utils.errors import ConfigError
 from ..utils.num_classes import set_num_classes
@@ -178,7 +179,7 @@ def iter_predictions(
         tuple: Frame index and what the model predicts there: on the CPU, at
         the size of the frame, ``bboxes`` (N, 4), half-open xyxy, pixels;
         ``scores`` (N, ); ``labels`` (N, ); ``instances_id`` (N, ) and
-        ``masks``, bool, (N, H, W).
+        ``masks``, a list of N compressed RLE.
 
     Raises:
         ConfigError: If the config has no test pipeline, ``clip_length`` is
@@ -233,4 +234,10 @@ def _prediction(sample: Any, frame: int) -> InstanceData:
             frame=frame,
             fix='give a video instance segmentation model',
         )
-    return found.to('cpu')
+    found = found.to('cpu')
+    masks = found.pop('masks')
+    found.masks = [
+        mask if isinstance(mask, dict) else encode(np.asarray(mask))
+        for mask in masks
+    ]
+    return found

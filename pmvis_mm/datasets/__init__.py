@@ -1,5 +1,6 @@
 """Datasets and transforms; importing registers them."""
 
+from .coco_clip_dataset import COCOClipDataset
 from .label_dataset import LabelVideoDataset
 from .metainfo import (
     DATASET_CLASSES,
@@ -12,6 +13,7 @@ from .transforms import (
     LoadPseudoMasks,
     LoadVISFrame,
     PackVISInputs,
+    ResizeVISFrame,
 )
 from .vis_dataset import VISDataset
 
@@ -20,10 +22,12 @@ __all__ = [
     'OVIS_CLASSES',
     'YOUTUBE_VIS_2019_CLASSES',
     'YOUTUBE_VIS_2021_CLASSES',
+    'COCOClipDataset',
     'FilterTrackInstances',
     'LabelVideoDataset',
     'LoadPseudoMasks',
     'LoadVISFrame',
     'PackVISInputs',
+    'ResizeVISFrame',
     'VISDataset',
 ]

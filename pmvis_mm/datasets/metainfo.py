@@ -1,4 +1,4 @@
-"""Classes of the public video instance segmentation datasets."""
+"""Classes of the public video instance segmentation datasets and COCO."""
 
 import colorsys
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -32,11 +32,29 @@ OVIS_CLASSES = (
     'Airplane', 'Boat', 'Vehical',
 )  # fmt: skip
 
+# In the order of the ids of the official files, which leave numbers out.
+COCO_CLASSES = (
+    'person', 'bicycle', 'car', 'motorcycle', 'airplane', 'bus', 'train',
+    'truck', 'boat', 'traffic light', 'fire hydrant', 'stop sign',
+    'parking meter', 'bench', 'bird', 'cat', 'dog', 'horse', 'sheep', 'cow',
+    'elephant', 'bear', 'zebra', 'giraffe', 'backpack', 'umbrella', 'handbag',
+    'tie', 'suitcase', 'frisbee', 'skis', 'snowboard', 'sports ball', 'kite',
+    'baseball bat', 'baseball glove', 'skateboard', 'surfboard',
+    'tennis racket', 'bottle', 'wine glass', 'cup', 'fork', 'knife', 'spoon',
+    'bowl', 'banana', 'apple', 'sandwich', 'orange', 'broccoli', 'carrot',
+    'hot dog', 'pizza', 'donut', 'cake', 'chair', 'couch', 'potted plant',
+    'bed', 'dining table', 'toilet', 'tv', 'laptop', 'mouse', 'remote',
+    'keyboard', 'cell phone', 'microwave', 'oven', 'toaster', 'sink',
+    'refrigerator', 'book', 'clock', 'vase', 'scissors', 'teddy bear',
+    'hair drier', 'toothbrush',
+)  # fmt: skip
+
 DATASET_CLASSES: Dict[str, Tuple[str, ...]] = dict(
     youtube_vis_2019=YOUTUBE_VIS_2019_CLASSES,
     youtube_vis_2021=YOUTUBE_VIS_2021_CLASSES,
     youtube_vis_2022=YOUTUBE_VIS_2021_CLASSES,
     ovis=OVIS_CLASSES,
+    coco=COCO_CLASSES,
 )
 
 

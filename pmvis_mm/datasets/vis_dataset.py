@@ -1,6 +1,6 @@
 """Video instance segmentation datasets from raw YouTube-VIS json."""
 
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
 import mmengine.fileio as fileio
 from mmdet.datasets import BaseVideoDataset
@@ -113,8 +113,9 @@ class VISDataset(BaseVideoDataset):
         videos, categories, tracks = self._read()
         self._set_metainfo(categories)
         if self.check_frames:
+            listed: Dict[str, Set[str]] = {}
             for video in videos.values():
-                self._reader(video).check_exists()
+                self._reader(video).check_exists(listed)
         data_list: List[dict] = []
         img_id = 1
         for video in videos.values():

@@ -1,7 +1,23 @@
-"""Loops, hooks and model wrappers."""
+"""Loops, hooks and wrappers of models and optimizers."""
 
-from .hooks import DOOBHook, SHQMHook
+from .bfloat16_optim_wrapper import BFloat16OptimWrapper
+from .hooks import (
+    CheckSupervisionHook,
+    DOOBHook,
+    LossWarmupHook,
+    NonFiniteLossHook,
+    SHQMHook,
+)
 from .model_wrapper import NoGradModelWrapper
 from .runner import LabelLoop
 
-__all__ = ['DOOBHook', 'LabelLoop', 'NoGradModelWrapper', 'SHQMHook']
+__all__ = [
+    'BFloat16OptimWrapper',
+    'CheckSupervisionHook',
+    'DOOBHook',
+    'LabelLoop',
+    'LossWarmupHook',
+    'NoGradModelWrapper',
+    'NonFiniteLossHook',
+    'SHQMHook',
+]

@@ -180,13 +180,20 @@ class FrameReader:
             self.backend_args,
         )
 
-    def check_exists(self) -> None:
+    def check_exists(
+        self, listed: Optional[Dict[str, Set[str]]] = None
+    ) -> None:
         """Look for all frames without reading them.
+
+        Args:
+            listed (dict, optional): Names of the files in folders that were
+                listed before; folders are added. Readers whose frames share
+                a folder should share it. Defaults to None.
 
         Raises:
             FrameError: For the first frame that is missing.
         """
-        listed: Dict[str, Set[str]] = {}
+        listed = {} if listed is None else listed
         for t in range(len(self)):
             path = self.path(t)
             if not self._exists(path, listed):

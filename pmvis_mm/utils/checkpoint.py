@@ -81,6 +81,9 @@ def read_checkpoint(path: Union[str, Path]) -> Dict[str, Any]:
     (the log history), which ``torch.load(weights_only=True)`` refuses in
     some versions. They are then skipped: nothing in a file is ever run.
 
+    Weights lie under ``state_dict``, as mmengine writes them, under
+    ``model``, as detectron2 does, or fill the file alone.
+
     Args:
         path (str | Path): File, or an address with ``://`` that is
             downloaded as mmengine does.
@@ -103,7 +106,7 @@ def read_checkpoint(path: Union[str, Path]) -> Dict[str, Any]:
                 fix='give the .pth file that training wrote',
             )
         data = _read_local(path)
-    weights = data.get('state_dict', data) if isinstance(data, dict) else None
+    weights = _find_weights(data)
     if not isinstance(weights, Mapping) or not _are_weights(weights):
         raise CheckpointError(
             'no weights of a model in this file',
@@ -115,6 +118,16 @@ def read_checkpoint(path: Union[str, Path]) -> Dict[str, Any]:
         state_dict={_bare(name): value for name, value in weights.items()},
         meta=meta if isinstance(meta, dict) else {},
     )
+
+
+def _find_weights(data: Any) -> Any:
+    """Open the container of mmengine, of detectron2, or none."""
+    if not isinstance(data, dict):
+        return None
+    for key in ('state_dict', 'model'):
+        if isinstance(data.get(key), Mapping):
+            return data[key]
+    return data
 
 
 def _read_local(path: str) -> Any:
@@ -164,19 +177,24 @@ def _bare(name: str) -> str:
 
 
 def load_weights(
-    model: nn.Module, state_dict: Mapping[str, Tensor], file: Any = None
+    model: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    file: Any = None,
+    allow_unused: bool = True,
 ) -> None:
     """Load all weights of a model, or fail.
 
     Args:
         model (nn.Module): Changed in place.
         state_dict (Mapping[str, Tensor]): By name of the parameter or
-            buffer. Names that the model does not have are logged.
+            buffer.
         file (object, optional): Names the file in messages.
+        allow_unused (bool): Whether names that the model does not have
+            are logged only. Defaults to True.
 
     Raises:
-        CheckpointError: If a weight is missing or has another shape; lists
-            which.
+        CheckpointError: If a weight is missing, has another shape or,
+            unless allowed, is unused; lists which.
     """
     own = model.state_dict()
     missing = [
@@ -191,9 +209,15 @@ def load_weights(
         for name, value in own.items()
         if name in state_dict and state_dict[name].shape != value.shape
     ]
+    unused = [
+        f'{name} {tuple(value.shape)}'
+        for name, value in state_dict.items()
+        if name not in own
+    ]
     for problem, names in (
         ('lacks weights of the model', missing),
         ('has weights of another shape', misfits),
+        ('has weights beyond the model', [] if allow_unused else unused),
     ):
         if names:
             raise CheckpointError(
@@ -202,7 +226,6 @@ def load_weights(
                 fix='give config and checkpoint of the same model, with as '
                 'many classes',
             )
-    unused = [name for name in state_dict if name not in own]
     if unused:
         print_log(
             f'{file}: the model has no use for {_listing(unused)}', 'current'

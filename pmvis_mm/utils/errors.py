@@ -87,5 +87,9 @@ class ConfigError(PMVISError):
     """A config asks for something that cannot work."""
 
 
+class TrainingError(PMVISError):
+    """Training cannot go on."""
+
+
 class CheckpointError(PMVISError):
     """A checkpoint is missing, broken or does not fit its model."""

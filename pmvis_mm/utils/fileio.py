@@ -5,7 +5,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, TextIO, Tuple, Type, Union
+from typing import IO, Any, Iterator, Tuple, Type, Union
 
 from .errors import AnnotationError, OutputError, PMVISError
 
@@ -13,14 +13,15 @@ PathLike = Union[str, Path]
 
 
 @contextmanager
-def atomic_write(path: PathLike) -> Iterator[TextIO]:
-    """Open a text file that appears at ``path`` only when complete.
+def atomic_write(path: PathLike, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a file that appears at ``path`` only when complete.
 
     Args:
         path (str | Path): Target; its folder is created.
+        binary (bool): Whether it takes bytes, not text. Defaults to False.
 
     Yields:
-        TextIO: A temporary file in the same folder, renamed on success and
+        IO: A temporary file in the same folder, renamed on success and
         removed on failure.
 
     Raises:
@@ -29,7 +30,8 @@ def atomic_write(path: PathLike) -> Iterator[TextIO]:
     path = Path(path)
     handle, temporary = _open_temporary(path)
     try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+        mode, encoding = ('wb', None) if binary else ('w', 'utf-8')
+        with os.fdopen(handle, mode, encoding=encoding) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

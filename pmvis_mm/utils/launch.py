@@ -122,18 +122,27 @@ def check_checkpoint(path: str, fix: str) -> str:
 
 
 def enable_amp(cfg: Config) -> None:
-    """Train with automatic mixed precision and dynamic loss scaling.
+    """Train with automatic mixed precision.
+
+    On a GPU in float16 with dynamic loss scaling, on the CPU in bfloat16,
+    which needs none.
 
     Args:
         cfg (Config): Changed in place.
 
     Raises:
-        ConfigError: If this machine has no accelerator for it.
+        ConfigError: If mmengine has no mixed precision for this device.
     """
-    if get_device() == 'cpu':
+    device = get_device()
+    if device == 'cpu':
+        # The full path, as the default scope may be another.
+        cfg.optim_wrapper.type = 'pmvis_mm.engine.BFloat16OptimWrapper'
+        for key in ('loss_scale', 'dtype', 'use_fsdp'):
+            cfg.optim_wrapper.pop(key, None)
+        return
+    if device not in ('cuda', 'npu', 'mlu', 'musa'):
         raise ConfigError(
-            '--amp needs a GPU and none is available',
-            fix='leave --amp out',
+            f'--amp is not available on {device}', fix='leave --amp out'
         )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.loss_scale = 'dynamic'

@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 
 from pmvis_mm.datasets.metainfo import DATASET_CLASSES
 from pmvis_mm.registry import DATASETS, HOOKS, MODELS, VISUALIZERS
+from pmvis_mm.testing.tiny_coco import write_tiny_coco_clips
 from pmvis_mm.testing.tiny_vis import write_tiny_vis
 from pmvis_mm.utils.errors import FrameError
 from pmvis_mm.utils.fileio import dump_json
@@ -20,6 +21,8 @@ _base_ = [
 train_dataloader = dict(
     dataset=dict(supervision='{supervision}', pipeline=_base_.train_pipeline)
 )
+"""
+VALIDATION = """
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
 """
@@ -27,12 +30,13 @@ test_dataloader = val_dataloader
 
 def leaf(folder, root, dataset, pipeline):
     path = folder / 'leaf.py'
+    text = LEAF if dataset == 'coco_clips' else LEAF + VALIDATION
     path.write_text(
-        LEAF.format(
+        text.format(
             root=root.as_posix(),
             dataset=dataset,
             pipeline=pipeline,
-            supervision=pipeline.split('_')[0],
+            supervision=pipeline.replace('coco_', '').split('_')[0],
         )
     )
     return Config.fromfile(path)
@@ -82,7 +86,7 @@ def test_bases_join_and_read_the_official_layout(
 def test_validation_is_in_test_mode_with_whole_videos(config_root):
     for name in (*DATASET_CLASSES, 'own'):
         path = config_root / f'_base_/datasets/{name}.py'
-        if name == 'youtube_vis_2022':
+        if name in ('youtube_vis_2022', 'coco'):  # no such config
             assert not path.exists()
             continue
         cfg = Config.fromfile(path)
@@ -129,6 +133,120 @@ def test_loader_feeds_mmdets_preprocessor(tmp_path, config_root, pipeline):
     # The colour of the background of the videos, now RGB.
     reds = {float(clip[0, 0, 0, 0]) for clip in data['inputs']}
     assert reds <= {60.0, 80.0}
+
+
+@pytest.mark.parametrize('supervision', ['box', 'full'])
+def test_images_train_as_clips_with_similarity(
+    tmp_path, config_root, supervision
+):
+    made = tmp_path / 'data'
+    content = write_tiny_coco_clips(made, num_images=3)
+    # The official ids leave numbers out.
+    content['categories'] = [
+        dict(id=2 * i + 1, name=name)
+        for i, name in enumerate(DATASET_CLASSES['coco'])
+    ]
+    for annotation in content['annotations']:
+        annotation['category_id'] = 2 * 79 + 1
+    (made / 'annotations').mkdir()
+    (made / 'images').rename(made / 'train2017')
+    config = leaf(tmp_path, config_root, 'coco_clips', f'coco_{supervision}')
+    # The layout of the download, and nothing to validate with.
+    dataset = config.train_dataloader.dataset
+    dump_json(content, made / dataset.ann_file)
+    assert 'val_dataloader' not in config
+    assert config.train_dataloader.batch_size == 4
+    dataset.data_root = str(made)
+    config.train_dataloader.update(
+        num_workers=0, batch_size=2, persistent_workers=False
+    )
+    loader = Runner.build_dataloader(config.train_dataloader, seed=0)
+    assert len(loader.dataset) == 3  # the empty image is filtered
+    preprocessor = MODELS.build(
+        dict(
+            type='VISDataPreprocessor',
+            mean=[0.0, 0.0, 0.0],
+            std=[1.0, 1.0, 1.0],
+            bgr_to_rgb=True,
+            pad_size_divisor=32,
+            similarity=dict(removed=0),
+        )
+    )
+    data = preprocessor(next(iter(loader)), training=True)
+    height, width = data['inputs'].shape[-2:]
+    assert data['similarity'].shape == (2, 1, 8, height // 4, width // 4)
+    for clip, sample in zip(data['inputs'], data['data_samples']):
+        for frame, view in zip(clip, sample):
+            h, w = view.img_shape
+            assert not frame[:, h:].any() and not frame[:, :, w:].any()
+            assert ('masks' in view.gt_instances) == (supervision == 'full')
+            assert set(view.gt_instances.labels.tolist()) <= {79}
+
+
+@pytest.mark.parametrize('pipeline', ['box', 'pseudo', 'full'])
+@pytest.mark.parametrize('num_frames, annotated', [(1, True), (3, False)])
+def test_short_and_empty_clips_pass(
+    tmp_path, config_root, pipeline, num_frames, annotated
+):
+    data = write_tiny_vis(
+        tmp_path, num_videos=2, num_frames=num_frames, size=(420, 640)
+    )
+    if num_frames == 1:  # the bar is absent in the last frame
+        data['annotations'] = data['annotations'][::2]
+    if not annotated:
+        data['annotations'] = data['annotations'][2:]
+    dump_json(data, tmp_path / 'instances.json')
+    config = Config.fromfile(config_root / f'_base_/pipelines/{pipeline}.py')
+    dataset = DATASETS.build(
+        dict(
+            type='VISDataset',
+            ann_file=str(tmp_path / 'instances.json'),
+            data_prefix=dict(img_path=str(tmp_path / 'JPEGImages')),
+            supervision='box' if pipeline == 'box' else 'full',
+            pipeline=config.train_pipeline,
+        )
+    )
+    most = 0
+    for _ in range(6):
+        sample = dataset[0]
+        frames = sample['data_samples']
+        assert len(frames) == 2 and len(sample['inputs']) == 2
+        assert {frame.video_id for frame in frames} == {0}
+        for frame in frames:
+            gt = frame.gt_instances
+            most = max(most, len(gt))
+            assert gt.bboxes.shape == (len(gt.instances_ids), 4)
+            if pipeline != 'box':
+                shape = gt.masks.masks.shape
+                assert shape == (len(gt), *frame.img_shape)
+                assert len(gt.masks_valid) == len(gt)
+    assert most == int(annotated)
+
+
+def test_frames_are_resized_as_the_public_code_does(config_root):
+    for name in ('box', 'full', 'pseudo', 'coco_box', 'coco_full'):
+        for suffix in ('', '_720p'):
+            path = config_root / f'_base_/pipelines/{name}{suffix}.py'
+            if not path.exists():
+                assert name.startswith('coco') and suffix
+                continue
+            config = Config.fromfile(path)
+            test = config.test_pipeline[0].transforms[1]
+            assert test.type == 'ResizeVISFrame'
+            assert test.scale == config.test_scale
+            assert "type='Resize'" not in config.pretty_text
+            found = config.pretty_text.count("resize_type='ResizeVISFrame'")
+            assert found == (2 if name.startswith('coco') else 1)
+            (resize,) = (
+                step
+                for group in config.train_pipeline
+                for step in group.get('transforms', ())
+                if step.type == 'RandomChoiceResize'
+            )
+            assert resize.scales == [
+                (config.train_long_edge, s) for s in config.train_short_edges
+            ]
+            assert len(resize.scales) == 11
 
 
 def test_error_in_a_worker_names_the_frame(tmp_path, config_root):

@@ -24,6 +24,12 @@ def test_sizes_and_spelling():
         assert len(set(classes)) == len(classes)
 
 
+def test_same_coco_classes_as_mmdet():
+    from mmdet.datasets import CocoDataset
+
+    assert DATASET_CLASSES['coco'] == CocoDataset.METAINFO['classes']
+
+
 @pytest.mark.parametrize('version', ['2019', '2021'])
 def test_same_classes_as_mmdet(version):
     from mmdet.datasets import YouTubeVISDataset

@@ -5,8 +5,11 @@ import pytest
 
 pytest.importorskip('mmdet')
 
+import torch
 from mmengine.config import Config
+from mmengine.registry import OPTIM_WRAPPERS
 
+from pmvis_mm.engine import BFloat16OptimWrapper
 from pmvis_mm.utils import launch
 from pmvis_mm.utils.errors import ConfigError, OutputError
 from pmvis_mm.utils.launch import close_distributed
@@ -63,15 +66,33 @@ def test_checkpoint_paths_and_addresses(tmp_path):
         launch.check_checkpoint(str(tmp_path / 'b.pth'), 'look')
 
 
-def test_amp_is_refused_without_gpu_and_set_with_one(monkeypatch):
+def test_amp_on_a_gpu_scales_the_loss(monkeypatch):
     cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
-    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
-    with pytest.raises(ConfigError, match='--amp needs a GPU'):
-        launch.enable_amp(cfg)
     monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
     launch.enable_amp(cfg)
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
     assert cfg.optim_wrapper.loss_scale == 'dynamic'
+
+
+def test_amp_on_the_cpu_is_bfloat16(monkeypatch):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
+    parameter = torch.nn.Parameter(torch.ones(1))
+    options = dict(optimizer=dict(type='SGD', lr=0.1), clip_grad=dict())
+    amp = dict(type='AmpOptimWrapper', loss_scale=512.0, dtype='float16')
+    for given in (dict(type='OptimWrapper'), amp):
+        cfg = Config(dict(optim_wrapper=dict(given, **options)))
+        launch.enable_amp(cfg)
+        cfg.optim_wrapper.optimizer = torch.optim.SGD([parameter], lr=0.1)
+        wrapper = OPTIM_WRAPPERS.build(cfg.optim_wrapper)
+        assert type(wrapper) is BFloat16OptimWrapper
+
+
+def test_amp_is_refused_where_mmengine_has_none(monkeypatch):
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    monkeypatch.setattr(launch, 'get_device', lambda: 'mps')
+    with pytest.raises(ConfigError, match='--amp is not available on mps'):
+        launch.enable_amp(cfg)
+    assert cfg.optim_wrapper.type == 'OptimWrapper'
 
 
 def test_auto_scale_lr_needs_its_base_batch_size():

@@ -51,8 +51,7 @@ train_pipeline = [
             dict(
                 type='RandomChoiceResize',
                 scales=[(train_long_edge, s) for s in train_short_edges],
-                keep_ratio=True,
-                backend='pillow',
+                resize_type='ResizeVISFrame',
             ),
             dict(type='RandomFlip', prob=0.5),
             dict(type='FilterTrackInstances', box_source='annotation'),
@@ -65,12 +64,7 @@ test_pipeline = [
         type='TransformBroadcaster',
         transforms=[
             dict(type='LoadVISFrame'),
-            dict(
-                type='Resize',
-                scale=test_scale,
-                keep_ratio=True,
-                backend='pillow',
-            ),
+            dict(type='ResizeVISFrame', scale=test_scale),
         ],
     ),
     dict(type='PackVISInputs'),

@@ -1,5 +1,6 @@
 """Loading frames and annotations."""
 
+import copy
 from typing import Any, Dict, Optional
 
 import numpy as np
@@ -10,6 +11,7 @@ from mmdet.structures.mask import BitmapMasks
 from ...registry import TRANSFORMS
 from ...structures import rle
 from ...structures.frame_reader import read_frame
+from ...utils.errors import AnnotationError
 
 
 @TRANSFORMS.register_module()
@@ -95,8 +97,9 @@ class LoadPseudoMasks(LoadTrackAnnotations):
     """Load boxes, labels, track ids and masks, where there are masks.
 
     Other than ``LoadTrackAnnotations``, an instance without mask is fine: it
-    gets a mask of zeros and ``gt_masks_valid`` says so. Works frame by
-    frame, within ``TransformBroadcaster``.
+    gets a mask of zeros and ``gt_masks_valid`` says so. Masks may be of any
+    form that COCO files know. Works frame by frame, within
+    ``TransformBroadcaster``.
 
     Required Keys:
 
@@ -108,7 +111,13 @@ class LoadPseudoMasks(LoadTrackAnnotations):
       - bbox_label
       - instance_id
       - ignore_flag
-      - mask (optional, compressed RLE of size (height, width))
+      - mask (optional: compressed or uncompressed RLE of size (height,
+        width), or a list of polygons)
+
+    Modified Keys:
+
+    - instances: A copy. The two views of a one-frame video start from one
+      list and must not see each other's changes.
 
     Added Keys:
 
@@ -129,6 +138,21 @@ class LoadPseudoMasks(LoadTrackAnnotations):
     def __init__(self, with_mask: bool = True) -> None:
         super().__init__(with_bbox=True, with_label=True, with_mask=with_mask)
 
+    def transform(self, results: dict) -> dict:
+        """Load the annotation of one frame.
+
+        Args:
+            results (dict): Of one frame.
+
+        Returns:
+            dict: With the added keys.
+
+        Raises:
+            AnnotationError: If a mask is malformed.
+        """
+        results['instances'] = copy.deepcopy(results['instances'])
+        return super().transform(results)
+
     def _load_instances_ids(self, results: dict) -> None:
         # int64: ids of own data may be hashes.
         results['gt_instances_ids'] = np.array(
@@ -142,8 +166,9 @@ class LoadPseudoMasks(LoadTrackAnnotations):
         masks = np.zeros((len(instances), height, width), np.uint8)
         valid = np.zeros(len(instances), bool)
         for i, instance in enumerate(instances):
-            if instance.get('mask') is not None:
-                masks[i] = rle.decode(instance['mask'])
+            mask = _read_mask(instance, results)
+            if mask is not None:
+                masks[i] = rle.decode(mask)
                 valid[i] = True
         results['gt_masks'] = BitmapMasks(masks, height, width)
         results['gt_masks_valid'] = valid
@@ -154,3 +179,19 @@ class LoadPseudoMasks(LoadTrackAnnotations):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(with_mask={self.with_mask})'
+
+
+def _read_mask(instance: dict, results: dict) -> Optional[rle.RLE]:
+    """Read a mask of any form; polygons are filled here."""
+    try:
+        return rle.from_any(
+            instance.get('mask'), results['height'], results['width']
+        )
+    except (ValueError, TypeError) as reason:
+        raise AnnotationError(
+            f'bad segmentation: {reason}',
+            video=results.get('video_id'),
+            frame=results.get('frame_id'),
+            instance=instance['instance_id'],
+            fix='export the masks again at the size of the frames',
+        ) from None

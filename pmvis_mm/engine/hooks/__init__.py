@@ -1,5 +1,14 @@
 """Hooks."""
 
+from .check_supervision_hook import CheckSupervisionHook
 from .label_hooks import DOOBHook, SHQMHook
+from .loss_warmup_hook import LossWarmupHook
+from .nonfinite_loss_hook import NonFiniteLossHook
 
-__all__ = ['DOOBHook', 'SHQMHook']
+__all__ = [
+    'CheckSupervisionHook',
+    'DOOBHook',
+    'LossWarmupHook',
+    'NonFiniteLossHook',
+    'SHQMHook',
+]

@@ -28,8 +28,14 @@ class VISMetric(GatherAllMetric):
     samples. Every frame is one compact record (masks become RLE at once), so
     that a dataloader may give frames or whole clips. All frames of a video
     that carry one ``instances_id`` are one track; its category is the label
-    of most frames (ties: the higher mean score). A model that gives several
-    classes to one track emits one id for each.
+    of most frames (ties: the higher mean score).
+
+    A model that judges tracks at the end of a video, several classes for
+    one track among them, adds ``pred_tracks`` to the clip with the last
+    frame: one row for each track and class with ``instances_id``,
+    ``labels``, ``scores`` and ``start_frames`` (masks of earlier frames do
+    not count). For such a video labels and scores of the frames are not
+    looked at.
 
     Categories are matched by ``category_ids`` of the dataset's metainfo,
     else by the names in ``classes``, else by the order of the file. Only
@@ -126,6 +132,9 @@ class VISMetric(GatherAllMetric):
                 if isinstance(sample, BaseDataElement):
                     sample = sample.to_dict()
                 self.results.append(self._record(sample))
+            if clip.get('pred_tracks') is not None:
+                video_id = self.results[-1]['video_id']
+                self.results.append(_verdict(video_id, clip['pred_tracks']))
 
     def _record(self, sample: Dict[str, Any]) -> Dict[str, Any]:
         video, frame = self._locate(sample)
@@ -231,7 +240,12 @@ class VISMetric(GatherAllMetric):
     ) -> List[Dict[str, Any]]:
         # Sorted, so that the outcome does not depend on who did what.
         # A padding sampler may have doubled frames: the first one counts.
-        frames = {(r['video_id'], r['frame_id']): r for r in results[::-1]}
+        frames = {
+            (r['video_id'], r['frame_id']): r
+            for r in results[::-1]
+            if 'rows' not in r
+        }
+        verdicts = {r['video_id']: r['rows'] for r in results if 'rows' in r}
         tracks: Dict[Tuple[int, int], _Track] = {}
         for (video_id, frame), record in sorted(
             frames.items(), key=lambda item: item[0]
@@ -244,19 +258,24 @@ class VISMetric(GatherAllMetric):
                     record['scores'][number],
                     record['masks'][number],
                 )
+        judged = [
+            (*key, 0, track.label(), track.score(self.score))
+            for key, track in tracks.items()
+            if key[0] not in verdicts
+        ]
+        for video_id, rows in sorted(verdicts.items()):
+            judged.extend((video_id, *row) for row in rows)
         return [
             dict(
                 video_id=video_id,
-                score=track.score(self.score),
-                category_id=self._category(
-                    track.label(), category_ids, video_id
-                ),
+                score=score,
+                category_id=self._category(label, category_ids, video_id),
                 segmentations=[
-                    track.masks.get(t)
+                    tracks[video_id, key].masks.get(t) if t >= start else None
                     for t in range(self.truth.videos[video_id].length)
                 ],
             )
-            for (video_id, _), track in tracks.items()
+            for video_id, key, start, label, score in judged
         ]
 
     def _category(
@@ -306,6 +325,15 @@ class _Track:
             return counts[label], float(np.mean(scores)), -label
 
         return max(counts, key=rank)
+
+
+def _verdict(video_id: int, tracks: Any) -> Dict[str, Any]:
+    """Record what a model says of the tracks of a whole video."""
+    if isinstance(tracks, BaseDataElement):
+        tracks = tracks.to_dict()
+    names = ('instances_id', 'start_frames', 'labels', 'scores')
+    columns = [_to_list(tracks[name]) for name in names]
+    return dict(video_id=video_id, rows=list(zip(*columns)))
 
 
 def _to_list(values: Any) -> list:

@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 from ...apis.inference import init_vis_model, iter_predictions
 from ...registry import MODELS
 from ...structures import RLE, MaskTrack
-from ...structures.rle import box_rle, encode
+from ...structures.rle import area, box_rle
 from ...utils.errors import ConfigError
 from ..label_video import LabelResult, LabelVideo, TracksById
 from ..selection.scm import (
@@ -148,25 +148,26 @@ class VISModelSource(MaskSource):
     ) -> Tuple[List[RLE], Optional[List[int]]]:
         """Encode what is sure enough; with labels, their category ids."""
         scores = found.scores.numpy()
-        masks = found.masks.numpy()
-        size = (video.info.height, video.info.width)
-        if masks.shape[1:] != size:
-            raise ConfigError(
-                f'the model predicts masks of size {masks.shape[1:]}, the '
-                f'frames are {size} (height, width)',
-                video=video.info.id,
-                frame=frame,
-                fix='let the model rescale its masks to "ori_shape"',
-            )
+        masks = found.masks
+        size = [video.info.height, video.info.width]
+        for mask in masks:
+            if list(mask['size']) != size:
+                raise ConfigError(
+                    f'the model predicts masks of size {mask["size"]}, the '
+                    f'frames are {size} (height, width)',
+                    video=video.info.id,
+                    frame=frame,
+                    fix='let the model rescale its masks to "ori_shape"',
+                )
         kept = [
             i
             for i in np.flatnonzero(scores > self.score_thr)
-            if masks[i].any()
+            if area(masks[i])
         ]
         labels = None
         if self.require_label:
             labels = self._to_category_ids(found.labels.numpy()[kept])
-        return [encode(masks[i]) for i in kept], labels
+        return [masks[i] for i in kept], labels
 
     def _to_category_ids(self, labels: np.ndarray) -> List[int]:
         known = self.category_ids

@@ -1,20 +1,32 @@
-"""Mask losses: ``forward(mask_logits, targets) -> scalar``."""
+"""Losses; those of masks are ``forward(mask_logits, targets) -> scalar``."""
 
+from ...utils.warmup import linear_warmup
+from .box_giou_loss import BoxGIoULoss
 from .box_projection_loss import BoxProjectionLoss, box_projection_loss
 from .mask_dice_loss import MaskDiceLoss, mask_dice_loss
 from .mask_focal_loss import MaskFocalLoss, mask_focal_loss
 from .pairwise_affinity_loss import (
     PairwiseAffinityLoss,
-    linear_warmup,
     pairwise_affinity_loss,
+)
+from .reid_loss import (
+    ContrastiveReIDLoss,
+    CosineReIDLoss,
+    contrastive_reid_loss,
+    cosine_reid_loss,
 )
 
 __all__ = [
+    'BoxGIoULoss',
     'BoxProjectionLoss',
+    'ContrastiveReIDLoss',
+    'CosineReIDLoss',
     'MaskDiceLoss',
     'MaskFocalLoss',
     'PairwiseAffinityLoss',
     'box_projection_loss',
+    'contrastive_reid_loss',
+    'cosine_reid_loss',
     'linear_warmup',
     'mask_dice_loss',
     'mask_focal_loss',

@@ -8,8 +8,9 @@ from ...structures.mask_targets import MaskTargets
 from .utils import (
     at_least_float32,
     check_rows,
-    mean_over_valid,
+    count_valid,
     require_masks,
+    sum_over_valid,
     zero_loss,
 )
 
@@ -44,6 +45,7 @@ def mask_focal_loss(
     targets: MaskTargets,
     alpha: float = 0.25,
     gamma: float = 2.0,
+    sync: bool = False,
 ) -> Tensor:
     """Average the focal loss over pixels, then over valid masks.
 
@@ -52,16 +54,20 @@ def mask_focal_loss(
         targets (MaskTargets): Uses ``masks`` and ``masks_valid``.
         alpha (float): Weight of the foreground. Defaults to 0.25.
         gamma (float): Focusing exponent. Defaults to 2.0.
+        sync (bool): Whether to average over the rows of all processes.
+            Defaults to False.
 
     Returns:
         Tensor: Scalar; 0 without a valid mask.
     """
     masks = require_masks(targets, 'mask_focal_loss')
+    # Before any early return: all processes must count.
+    count = count_valid(targets, sync)
     if mask_logits.numel() == 0:
         return zero_loss(mask_logits)
     logits = at_least_float32(mask_logits)
     focal = sigmoid_focal(logits, masks.to(logits.dtype), alpha, gamma)
-    return mean_over_valid(focal.mean((-2, -1)), targets)
+    return sum_over_valid(focal.mean((-2, -1)), targets) / count
 
 
 @MODELS.register_module()
@@ -77,18 +83,29 @@ class MaskFocalLoss(nn.Module):
             (2.0 times 0.5). Defaults to 1.0.
         alpha (float): Weight of the foreground. Defaults to 0.25.
         gamma (float): Focusing exponent. Defaults to 2.0.
+        sync_avg_factor (bool): Whether several processes train as one
+            with all their rows: the average is over the rows of all. False
+            averages in each process first, as the public code does.
+            Defaults to True.
+
+    Attributes:
+        needs_masks (bool): True; box supervision cannot compute it.
     """
+
+    needs_masks = True
 
     def __init__(
         self,
         loss_weight: float = 1.0,
         alpha: float = 0.25,
         gamma: float = 2.0,
+        sync_avg_factor: bool = True,
     ) -> None:
         super().__init__()
         self.loss_weight = loss_weight
         self.alpha = alpha
         self.gamma = gamma
+        self.sync_avg_factor = sync_avg_factor
 
     def forward(self, mask_logits: Tensor, targets: MaskTargets) -> Tensor:
         """Compute the loss.
@@ -107,12 +124,16 @@ class MaskFocalLoss(nn.Module):
         """
         check_rows(mask_logits, targets)
         return self.loss_weight * mask_focal_loss(
-            mask_logits, targets, self.alpha, self.gamma
+            mask_logits,
+            targets,
+            self.alpha,
+            self.gamma,
+            self.sync_avg_factor,
         )
 
     def extra_repr(self) -> str:
         """Show the options when the model is printed."""
         return (
             f'loss_weight={self.loss_weight}, alpha={self.alpha}, '
-            f'gamma={self.gamma}'
+            f'gamma={self.gamma}, sync_avg_factor={self.sync_avg_factor}'
         )

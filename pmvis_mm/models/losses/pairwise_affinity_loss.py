@@ -1,36 +1,15 @@
 """Pairwise term of box supervision: similar neighbours, equal labels."""
 
-from typing import List, Tuple
-
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...registry import MODELS
 from ...structures.mask_targets import MaskTargets
 from ...utils.errors import ConfigError
 from ..utils import neighbor_offsets
-from .utils import at_least_float32, check_rows, zero_loss
-
-# Part of a (num_rows, T, h, w) map.
-MapIndex = Tuple[slice, slice, slice, slice]
+from .pairwise_edges import edge_sum
+from .utils import at_least_float32, check_rows, sync_count, zero_loss
 
 _NORMALIZERS = ('similar_edges', 'edges_in')
-
-
-def linear_warmup(iteration: int, num_iters: int) -> float:
-    """Ramp a factor up, ``min(iteration / num_iters, 1)``.
-
-    Args:
-        iteration (int): Training iterations so far, this one included
-            (the first one is 1).
-        num_iters (int): Length of the ramp; 0 means none. BoxInst and
-            PM-VIS use 10000.
-
-    Returns:
-        float: Factor in [0, 1].
-    """
-    return min(iteration / num_iters, 1.0) if num_iters > 0 else 1.0
 
 
 def pairwise_affinity_loss(
@@ -40,6 +19,7 @@ def pairwise_affinity_loss(
     size: int = 3,
     dilation: int = 2,
     normalizer: str = 'similar_edges',
+    sync: bool = False,
 ) -> Tensor:
     r"""Compute Eq. 3 of BoxInst over the edges of similar colour.
 
@@ -49,8 +29,8 @@ def pairwise_affinity_loss(
         -\log(m_p m_q + (1 - m_p)(1 - m_q))
         = \zeta(z_p) + \zeta(z_q) - \zeta(z_p + z_q)
 
-    with the softplus :math:`\zeta` of the logits z. The right side needs
-    one softplus map and one per undirected edge; nothing is unfolded.
+    with the softplus :math:`\zeta` of the logits z. Nothing is unfolded, see
+    :func:`~.pairwise_edges.edge_sum`.
 
     Args:
         mask_logits (Tensor): float, (num_pos, T, h, w), before sigmoid.
@@ -62,19 +42,16 @@ def pairwise_affinity_loss(
         dilation (int): Distance between neighbours. Defaults to 2.
         normalizer (str): 'similar_edges' or 'edges_in', see
             :class:`PairwiseAffinityLoss`. Defaults to 'similar_edges'.
+        sync (bool): Whether to count the edges of all processes. Defaults
+            to False.
 
     Returns:
         Tensor: Scalar; 0 if ``num_pos`` is 0.
     """
-    if mask_logits.numel() == 0:
-        return zero_loss(mask_logits)
     assert targets.similarity is not None and targets.clip_index is not None
     logits = at_least_float32(mask_logits)
     boxes = targets.box_masks.to(logits.dtype)
     similar = targets.similarity >= color_thresh
-    total = _edge_sum(
-        logits, boxes, similar, targets.clip_index, size, dilation
-    )
     if normalizer == 'edges_in':
         num_edges = boxes.sum() * (size * size - 1)
     else:
@@ -82,51 +59,14 @@ def pairwise_affinity_loss(
         # but padding as dark as the border counts in the public code.
         per_pixel = similar.sum(2).to(logits.dtype)
         num_edges = (per_pixel[targets.clip_index] * boxes).sum()
-    return total / num_edges.clamp(min=1)
-
-
-def _edge_sum(
-    logits: Tensor,
-    boxes: Tensor,
-    similar: Tensor,
-    clip_index: Tensor,
-    size: int,
-    dilation: int,
-) -> Tensor:
-    """Sum over edges that start in a box, each undirected edge once."""
-    offsets = neighbor_offsets(size, dilation)
-    softplus = F.softplus(logits)
-    total = logits.new_zeros(())
-    # The second half of the offsets points right and down; an edge back is
-    # the mirrored offset of its other end.
-    for k in range(len(offsets) // 2, len(offsets)):
-        here, there = _ends(offsets[k], logits.shape[-2:])
-        forth = similar[:, :, k][here][clip_index] * boxes[here]
-        mirrored = len(offsets) - 1 - k
-        back = similar[:, :, mirrored][there][clip_index] * boxes[there]
-        joint = F.softplus(logits[here] + logits[there])
-        edge = softplus[here] + softplus[there] - joint
-        total = total + (edge * (forth + back)).sum()
-    return total
-
-
-def _ends(
-    offset: Tuple[int, int], shape: torch.Size
-) -> Tuple[MapIndex, MapIndex]:
-    """Index both ends of all edges along an offset that stay inside."""
-    here: List[slice] = []
-    there: List[slice] = []
-    for step, length in zip(offset, shape):
-        count = max(length - abs(step), 0)
-        start = max(-step, 0)
-        here.append(slice(start, start + count))
-        start = max(step, 0)
-        there.append(slice(start, start + count))
-    every = slice(None)
-    return (
-        (every, every, here[0], here[1]),
-        (every, every, there[0], there[1]),
+    # Before any early return: all processes must count.
+    count = sync_count(num_edges, sync)
+    if mask_logits.numel() == 0:
+        return zero_loss(mask_logits)
+    total = edge_sum(
+        logits, boxes, similar, targets.clip_index, size, dilation
     )
+    return total / count
 
 
 @MODELS.register_module()
@@ -135,7 +75,7 @@ class PairwiseAffinityLoss(nn.Module):
 
     Neighbours of similar colour should get the same label if one of them
     is in the box (Eq. 3 to 5). Sum over the edges of all rows and frames,
-    divided by one joint number of edges of this GPU.
+    divided by one joint number of edges.
 
     Args:
         loss_weight (float): Weight of the term. PM-VIS uses 2.0. Defaults
@@ -150,14 +90,23 @@ class PairwiseAffinityLoss(nn.Module):
             edges from a pixel in the box to a similar neighbour (public
             code). 'edges_in': all edges from a pixel in the box (paper),
             several times as many. Defaults to 'similar_edges'.
+        sync_avg_factor (bool): Whether several processes train as one with
+            all their rows: edges are counted over all. False counts in
+            each process, as the public code does. Defaults to True.
+        warmup_iters (int): Iterations over which ``LossWarmupHook`` ramps
+            the loss up; without that hook it has no effect. BoxInst and
+            PM-VIS use 10000. Defaults to 0, none.
 
     Attributes:
-        warmup_factor (float): Multiplies the loss; a hook sets it before
-            each iteration, see :func:`linear_warmup`. 1.0 at first.
+        warmup_factor (float): Multiplies the loss; the hook sets it before
+            each iteration. 1.0 at first.
+        needs_masks (bool): False; boxes are enough.
 
     Raises:
         ConfigError: If an option is out of range.
     """
+
+    needs_masks = False
 
     def __init__(
         self,
@@ -166,6 +115,8 @@ class PairwiseAffinityLoss(nn.Module):
         size: int = 3,
         dilation: int = 2,
         normalizer: str = 'similar_edges',
+        sync_avg_factor: bool = True,
+        warmup_iters: int = 0,
     ) -> None:
         super().__init__()
         neighbor_offsets(size, dilation)  # checks both
@@ -179,11 +130,18 @@ class PairwiseAffinityLoss(nn.Module):
                 f'color_thresh={color_thresh} is no similarity',
                 fix='use a value in (0, 1], such as 0.3',
             )
+        if warmup_iters < 0:
+            raise ConfigError(
+                f'warmup_iters={warmup_iters} is negative',
+                fix='use the number of iterations, or 0 for no warm-up',
+            )
         self.loss_weight = loss_weight
         self.color_thresh = color_thresh
         self.size = size
         self.dilation = dilation
         self.normalizer = normalizer
+        self.sync_avg_factor = sync_avg_factor
+        self.warmup_iters = warmup_iters
         self.warmup_factor = 1.0
 
     def forward(self, mask_logits: Tensor, targets: MaskTargets) -> Tensor:
@@ -211,6 +169,7 @@ class PairwiseAffinityLoss(nn.Module):
             self.size,
             self.dilation,
             self.normalizer,
+            self.sync_avg_factor,
         )
         return self.loss_weight * self.warmup_factor * loss
 
@@ -237,5 +196,7 @@ class PairwiseAffinityLoss(nn.Module):
         return (
             f'loss_weight={self.loss_weight}, '
             f'color_thresh={self.color_thresh}, size={self.size}, '
-            f'dilation={self.dilation}, normalizer={self.normalizer!r}'
+            f'dilation={self.dilation}, normalizer={self.normalizer!r}, '
+            f'sync_avg_factor={self.sync_avg_factor}, '
+            f'warmup_iters={self.warmup_iters}'
         )

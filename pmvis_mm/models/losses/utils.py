@@ -1,6 +1,7 @@
 """What the mask losses share."""
 
 import torch
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
 
 from ...structures.mask_targets import MaskTargets
@@ -36,8 +37,46 @@ def zero_loss(mask_logits: Tensor) -> Tensor:
     return at_least_float32(mask_logits).sum() * 0
 
 
-def mean_over_valid(per_map: Tensor, targets: MaskTargets) -> Tensor:
-    """Average over rows and frames that have a mask; 0 without any.
+def sync_count(count: Tensor, sync: bool) -> Tensor:
+    """Turn the number of things that a loss sums over into a denominator.
+
+    Gradients of several processes are averaged. Divided by this, the mean
+    over N processes equals one process with all their rows. Every process
+    must call it equally often, also where it has nothing to count.
+
+    Args:
+        count (Tensor): Any dtype, scalar, not negative. Not changed.
+        sync (bool): Whether to count over all processes. Without effect
+            where training is not distributed.
+
+    Returns:
+        Tensor: float32, scalar, no gradient. The count, at least 1; with
+        ``sync`` the total count, at least 1, divided by the number of
+        processes.
+    """
+    total = count.detach().to(torch.float32, copy=True)
+    if not sync:
+        return total.clamp(min=1)
+    all_reduce(total)
+    return total.clamp(min=1) / get_world_size()
+
+
+def count_valid(targets: MaskTargets, sync: bool) -> Tensor:
+    """Count the rows and frames that have a mask.
+
+    Args:
+        targets (MaskTargets): Uses ``masks_valid``.
+        sync (bool): See :func:`sync_count`.
+
+    Returns:
+        Tensor: float32, scalar, see :func:`sync_count`.
+    """
+    assert targets.masks_valid is not None
+    return sync_count(targets.masks_valid.sum(), sync)
+
+
+def sum_over_valid(per_map: Tensor, targets: MaskTargets) -> Tensor:
+    """Sum over the rows and frames that have a mask; 0 without any.
 
     Args:
         per_map (Tensor): float, (num_pos, T).
@@ -47,8 +86,7 @@ def mean_over_valid(per_map: Tensor, targets: MaskTargets) -> Tensor:
         Tensor: Scalar.
     """
     assert targets.masks_valid is not None
-    valid = targets.masks_valid.to(per_map.dtype)
-    return (per_map * valid).sum() / valid.sum().clamp(min=1)
+    return (per_map * targets.masks_valid.to(per_map.dtype)).sum()
 
 
 def require_masks(targets: MaskTargets, name: str) -> Tensor:

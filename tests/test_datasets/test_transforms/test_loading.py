@@ -5,7 +5,7 @@ from PIL import Image
 
 from pmvis_mm.datasets.transforms import LoadPseudoMasks, LoadVISFrame
 from pmvis_mm.structures import rle
-from pmvis_mm.utils.errors import FrameError
+from pmvis_mm.utils.errors import AnnotationError, FrameError
 
 
 @pytest.fixture
@@ -87,6 +87,47 @@ def test_instance_without_mask_gets_zeros_and_is_invalid():
     assert results['gt_bboxes_labels'].tolist() == [7, 0]
     assert results['gt_ignore_flags'].tolist() == [False, True]
     assert results['gt_instances_ids'].tolist() == [0, 2**40]
+
+
+def test_masks_of_any_form():
+    results = annotated(video_id=3, frame_id=1)
+    polygon = [[2.0, 1.0, 5.0, 1.0, 5.0, 3.0, 2.0, 3.0]]
+    runs = dict(size=[4, 6], counts=[9, 2, 2, 2, 2, 2, 5])
+    reference = LoadPseudoMasks()(annotated())['gt_masks'].masks[0]
+    assert reference.sum() == 6
+    for mask in (polygon, runs):
+        results['instances'][0]['mask'] = mask
+        masks = LoadPseudoMasks()(results)['gt_masks'].masks
+        assert np.array_equal(masks[0], reference)
+    # Without a pixel there is no mask.
+    results['instances'][0]['mask'] = dict(size=[4, 6], counts=[24])
+    assert not LoadPseudoMasks()(results)['gt_masks_valid'].any()
+
+
+@pytest.mark.parametrize(
+    'mask, message',
+    [
+        ([[1.0, 2.0]], 'at least 6 coordinates, got 2'),
+        (dict(size=[6, 4], counts=[24]), r'mask size \[6, 4\] differs'),
+        (dict(size=[4, 6], counts=[23]), 'counts add up to 23'),
+        ('mask', 'not a segmentation: str'),
+    ],
+)
+def test_malformed_mask_names_video_frame_instance(mask, message):
+    results = annotated(video_id=3, frame_id=1)
+    results['instances'][0]['mask'] = mask
+    with pytest.raises(AnnotationError, match=message) as info:
+        LoadPseudoMasks()(results)
+    assert 'video 3, frame 1, instance 0' in str(info.value)
+    assert 'Fix: ' in str(info.value)
+
+
+def test_instances_are_copied():
+    results = annotated()
+    given = results['instances']
+    loaded = LoadPseudoMasks()(results)['instances']
+    assert loaded == given
+    assert loaded is not given and loaded[0] is not given[0]
 
 
 def test_box_supervision_loads_no_mask():

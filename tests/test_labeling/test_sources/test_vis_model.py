@@ -217,7 +217,7 @@ def test_bad_input_is_named(write_config, tmp_path):
     video = make_video([[LEFT]])
     with pytest.raises(ConfigError, match=r"no masks named 'prompted'"):
         label(build(config, reference='prompted'), video)
-    with pytest.raises(ConfigError, match=r'\(4, 4\), the frames.*frame 0'):
+    with pytest.raises(ConfigError, match=r'\[4, 4\], the frames.*frame 0'):
         label(build(config), video)
 
 

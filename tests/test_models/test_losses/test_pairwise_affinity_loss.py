@@ -6,7 +6,6 @@ import torch.nn.functional as F
 
 from pmvis_mm.models.losses import (
     PairwiseAffinityLoss,
-    linear_warmup,
     pairwise_affinity_loss,
 )
 from pmvis_mm.registry import MODELS
@@ -167,14 +166,6 @@ def test_b9_outside_neighbours_cost_nothing():
     assert logits.grad.item() == 0
 
 
-def test_b11_warm_up_factor():
-    assert linear_warmup(1, 10000) == 1e-4
-    assert linear_warmup(5000, 10000) == 0.5
-    assert linear_warmup(10000, 10000) == linear_warmup(50000, 10000) == 1.0
-    assert linear_warmup(0, 10000) == 0  # mmdet's first iteration
-    assert linear_warmup(0, 0) == 1.0
-
-
 def test_warm_up_factor_scales_the_loss_and_is_no_state():
     sample = sample_s()
     loss = PairwiseAffinityLoss(loss_weight=2.0)
@@ -245,6 +236,7 @@ def test_builds_from_a_config():
         (dict(color_thresh=0), 'color_thresh=0 is no similarity'),
         (dict(size=4), 'size=4'),
         (dict(dilation=0), 'dilation=0'),
+        (dict(warmup_iters=-1), 'warmup_iters=-1 is negative'),
     ],
 )
 def test_bad_options_are_refused(options, message):

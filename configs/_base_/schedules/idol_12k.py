@@ -1,0 +1,29 @@
+# IDOL on videos, from COCO-trained weights.
+# ===Frequently modified parameters===
+max_iters = 12000
+lr_step = 8000
+base_lr = 1e-4
+
+# ===Unmodified in most cases===
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=base_lr, weight_decay=1e-4),
+    paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.1)}),
+    clip_grad=dict(max_norm=0.01, norm_type=2),
+)
+param_scheduler = [
+    dict(
+        type='MultiStepLR',
+        begin=0,
+        end=max_iters,
+        by_epoch=False,
+        milestones=[lr_step],
+        gamma=0.1,
+    )
+]
+train_cfg = dict(
+    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters + 1
+)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+auto_scale_lr = dict(enable=False, base_batch_size=32)

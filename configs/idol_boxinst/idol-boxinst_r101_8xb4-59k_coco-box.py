@@ -1,0 +1,26 @@
+# IDOL-BoxInst with ResNet-101, pre-trained on pairs of views of COCO images,
+# from their boxes.
+_base_ = [
+    '../_base_/models/idol_r101.py',
+    '../_base_/methods/idol-boxinst.py',
+    '../_base_/datasets/coco_clips.py',
+    '../_base_/pipelines/coco_box.py',
+    '../_base_/schedules/idol_coco.py',
+    '../_base_/default_runtime.py',
+]
+# ===Unmodified in most cases===
+model = dict(
+    data_preprocessor=dict(similarity=_base_.similarity),
+    detector=dict(
+        backbone=dict(
+            init_cfg=dict(
+                type='Pretrained', checkpoint='torchvision://resnet101'
+            )
+        ),
+        bbox_head=dict(num_classes=80),
+    ),
+    mask_head=dict(mask_losses=_base_.mask_losses),
+)
+train_dataloader = dict(
+    dataset=dict(supervision='box', pipeline=_base_.train_pipeline),
+)

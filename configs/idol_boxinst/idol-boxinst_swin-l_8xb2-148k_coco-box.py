@@ -1,0 +1,48 @@
+# IDOL-BoxInst with Swin-L, pre-trained on pairs of views of COCO images,
+# from their boxes.
+_base_ = [
+    '../_base_/models/idol_swin-l.py',
+    '../_base_/methods/idol-boxinst.py',
+    '../_base_/datasets/coco_clips.py',
+    '../_base_/pipelines/coco_box.py',
+    '../_base_/schedules/idol_coco.py',
+    '../_base_/default_runtime.py',
+]
+# ===Frequently modified parameters===
+max_iters = 148000
+lr_steps = [59200, 118400]
+# Pairs per GPU.
+batch_size = 2
+
+# ===Unmodified in most cases===
+model = dict(
+    data_preprocessor=dict(similarity=_base_.similarity),
+    detector=dict(
+        backbone=dict(
+            init_cfg=dict(
+                type='Pretrained',
+                checkpoint='https://github.com/SwinTransformer/storage/'
+                'releases/download/v1.0.0/'
+                'swin_large_patch4_window12_384_22k.pth',
+            )
+        ),
+        bbox_head=dict(num_classes=80),
+    ),
+    mask_head=dict(mask_losses=_base_.mask_losses),
+)
+train_dataloader = dict(
+    batch_size=batch_size,
+    dataset=dict(supervision='box', pipeline=_base_.train_pipeline),
+)
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters + 1)
+param_scheduler = [
+    dict(
+        type='MultiStepLR',
+        begin=0,
+        end=max_iters,
+        by_epoch=False,
+        milestones=lr_steps,
+        gamma=0.1,
+    )
+]
+auto_scale_lr = dict(base_batch_size=16)

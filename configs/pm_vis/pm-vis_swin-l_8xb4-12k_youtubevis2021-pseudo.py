@@ -1,0 +1,42 @@
+# PM-VIS with Swin-L, trained on boxes and pseudo masks of YouTube-VIS 2021.
+_base_ = [
+    '../_base_/models/idol_swin-l.py',
+    '../_base_/methods/pm-vis.py',
+    '../_base_/datasets/youtube_vis_2021.py',
+    '../_base_/pipelines/pseudo.py',
+    '../_base_/schedules/idol_12k.py',
+    '../_base_/default_runtime.py',
+]
+# ===Frequently modified parameters===
+# COCO-trained weights, see configs/idol/README.md.
+load_from = 'checkpoints/idol_swin-l_coco.pth'
+# Masks made by a labelling run on the boxes of data_root.
+pseudo_ann_file = 'youtube_vis_2021_pseudo_masks.json'
+
+# ===Unmodified in most cases===
+model = dict(
+    data_preprocessor=dict(similarity=_base_.similarity),
+    mask_head=dict(mask_losses=_base_.mask_losses),
+)
+train_dataloader = dict(
+    dataset=dict(
+        supervision='pseudo',
+        pseudo_ann_file=pseudo_ann_file,
+        pipeline=_base_.train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    # Frame by frame, ten at a time: no whole video in memory.
+    batch_size=10,
+    sampler=dict(_delete_=True, type='TrackImgSampler'),
+    dataset=dict(pipeline=_base_.test_pipeline),
+)
+test_dataloader = val_dataloader
+# The masks of this split are not public: results for the server.
+val_evaluator = dict(
+    type='VISMetric',
+    ann_file=_base_.data_root + _base_.val_ann_file,
+    format_only=True,
+    outfile_prefix='work_dirs/pm-vis_swin-l_8xb4-12k_youtubevis2021-pseudo/val',
+)
+test_evaluator = val_evaluator

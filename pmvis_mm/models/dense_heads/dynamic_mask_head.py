@@ -1,0 +1,281 @@
+"""CondInst-style masks of IDOL and the losses that supervise them."""
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+import torch
+from mmdet.models.layers import MLP, inverse_sigmoid
+from mmdet.models.utils import aligned_bilinear
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from ...registry import MODELS
+from ...structures.mask_targets import MaskTargets
+from ...utils.errors import ConfigError
+from ..detectors import FrameOutputs
+from ..layers import MaskBranch, dynamic_mask_conv, num_dynamic_params
+from .idol_head import Assignments, gt_rows, name_layer
+from .mask_targets import build_mask_targets
+
+
+@MODELS.register_module()
+class DynamicMaskHead(BaseModule):
+    """Predicts masks with convolutions made for each query.
+
+    The dynamic convolutions of
+    `CondInst <https://arxiv.org/abs/2003.05664>`_ as
+    `IDOL <https://arxiv.org/abs/2207.10661>`_ uses them, on the output of
+    the encoder. Which supervision trains them is up to ``mask_losses``:
+
+    - IDOL: focal 2, dice 5 (real masks)
+    - IDOL-BoxInst: proj 2, pairwise 2 (boxes)
+    - PM-VIS: proj 2, pairwise 2, focal 1, dice 2.5 (boxes, pseudo masks)
+
+    Args:
+        in_channels (int): Channels of encoder and decoder. Defaults to 256.
+        mask_channels (int): Channels of the mask features. Defaults to 8.
+        num_dynamic_layers (int): Layers made for each query. Defaults to 3.
+        num_levels (int): How many levels, from the finest on, the mask
+            features are made of. Defaults to 3.
+        stride (int): Stride of the finest level. Defaults to 8.
+        mask_stride (int): Stride of the logits. Defaults to 4.
+        mask_losses (dict[str, dict], optional): Configs of losses that take
+            ``(mask_logits, MaskTargets)``, by the name that appears in
+            logs as ``loss_<name>``. Defaults to None, for inference only.
+        box_rule (str): See ``box_bitmasks``. Defaults to 'inclusive'.
+        downsample (str): See ``box_bitmasks``. Defaults to 'sample2'.
+        similarity_dilation (int): Of the colour similarity that the data
+            preprocessor computes. Defaults to 2.
+        deep_supervision (bool): Whether all decoder layers are trained, or
+            only the last. Defaults to True.
+        sync_avg_factor (bool): Passed to the losses: whether their
+            normalisers are counted over all processes. Defaults to True.
+        init_cfg (dict, optional): Initialization config. Defaults to None.
+
+    Raises:
+        ConfigError: If the strides do not fit.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 256,
+        mask_channels: int = 8,
+        num_dynamic_layers: int = 3,
+        num_levels: int = 3,
+        stride: int = 8,
+        mask_stride: int = 4,
+        mask_losses: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        box_rule: str = 'inclusive',
+        downsample: str = 'sample2',
+        similarity_dilation: int = 2,
+        deep_supervision: bool = True,
+        sync_avg_factor: bool = True,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if stride % mask_stride:
+            raise ConfigError(
+                f'mask_stride={mask_stride} does not divide stride={stride}',
+                fix='use 4 with a finest level of stride 8',
+            )
+        self.num_dynamic_layers = num_dynamic_layers
+        self.num_levels = num_levels
+        self.stride = stride
+        self.mask_stride = mask_stride
+        self.box_rule = box_rule
+        self.downsample = downsample
+        self.similarity_dilation = similarity_dilation
+        self.deep_supervision = deep_supervision
+        self.mask_branch = MaskBranch(in_channels, mask_channels, num_levels)
+        self.controller = MLP(
+            in_channels,
+            in_channels,
+            num_dynamic_params(mask_channels, num_dynamic_layers),
+            3,
+        )
+        self.mask_losses = nn.ModuleDict(
+            {
+                name: MODELS.build(
+                    dict(dict(sync_avg_factor=sync_avg_factor), **loss)
+                )
+                for name, loss in (mask_losses or {}).items()
+            }
+        )
+
+    def init_weights(self) -> None:
+        """Initialise branch and controller."""
+        super().init_weights()
+        for layer in self.controller.layers:
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def needs(self, what: str) -> bool:
+        """Whether a loss reads something.
+
+        Args:
+            what (str): 'masks' or 'similarity'.
+
+        Returns:
+            bool: True if any loss says ``needs_<what>``.
+        """
+        return any(
+            getattr(loss, f'needs_{what}', False)
+            for loss in self.mask_losses.values()
+        )
+
+    # ------------------------------------------------------------ masks
+    def forward(self, memory: Sequence[Tensor]) -> Tensor:
+        """Compute the mask features.
+
+        Args:
+            memory (Sequence[Tensor]): float, (B, C, h_l, w_l), output of
+                the encoder, fine to coarse; more levels than needed may be
+                given.
+
+        Returns:
+            Tensor: float32, (B, mask_channels, h, w), at ``stride``.
+        """
+        return self.mask_branch(memory[: self.num_levels]).float()
+
+    def predict_masks(
+        self, features: Tensor, hidden: Tensor, points: Tensor
+    ) -> Tensor:
+        """Predict the masks of some queries of one frame.
+
+        Coordinates are in pixels: half precision would not hold them, so
+        this is computed in float32 even under autocast.
+
+        Args:
+            features (Tensor): float32, (mask_channels, h, w), of the frame.
+            hidden (Tensor): float, (n, C), output of a decoder layer.
+            points (Tensor): float, (n, 2), centres that this layer has read
+                as reference, x and y in pixels.
+
+        Returns:
+            Tensor: float32, (n, h', w'), logits at ``mask_stride``.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            params = self.controller(hidden.float())
+            logits = dynamic_mask_conv(
+                features,
+                params,
+                points.float(),
+                self.stride,
+                self.num_dynamic_layers,
+            )
+            factor = self.stride // self.mask_stride
+            if len(logits) == 0:
+                height, width = logits.shape[-2:]
+                return logits.new_zeros(
+                    (0, height * factor, width * factor)
+                ) + logits.sum()
+            return aligned_bilinear(logits[None], factor)[0]
+
+    # ------------------------------------------------------------ losses
+    def loss_by_feat(
+        self,
+        outputs: FrameOutputs,
+        assignments: Assignments,
+        targets: MaskTargets,
+        img_shapes: Sequence[Sequence[int]],
+    ) -> Dict[str, Tensor]:
+        """Compute the mask losses of the assigned queries.
+
+        Args:
+            outputs (FrameOutputs): Of the key frames.
+            assignments (list[list[AssignResult]]): Per layer, per frame.
+            targets (MaskTargets): From :meth:`get_targets`.
+            img_shapes (Sequence[Sequence[int]]): Height and width of the
+                unpadded frames, pixels.
+
+        Returns:
+            dict[str, Tensor]: ``loss_<name>``; those of the layers before
+            the last as ``d0.loss_<name>`` and so on.
+        """
+        if not self.mask_losses:
+            return {}
+        features = self(outputs.memory)
+        last = len(assignments) - 1
+        losses: Dict[str, Tensor] = {}
+        for layer, assigned in enumerate(assignments):
+            if layer < last and not self.deep_supervision:
+                continue
+            rows = targets.gather([gt_rows(result) for result in assigned])
+            queries = [result.gt_inds > 0 for result in assigned]
+            logits = self._layer_masks(
+                outputs, layer, features, queries, img_shapes
+            )
+            values = {
+                f'loss_{name}': loss(logits[:, None], rows)
+                for name, loss in self.mask_losses.items()
+            }
+            losses.update(name_layer(values, layer, len(assignments)))
+        return losses
+
+    def _layer_masks(
+        self,
+        outputs: FrameOutputs,
+        layer: int,
+        features: Tensor,
+        queries: Sequence[Tensor],
+        img_shapes: Sequence[Sequence[int]],
+    ) -> Tensor:
+        """Mask logits of chosen queries of all frames, (num_pos, h, w)."""
+        masks: List[Tensor] = []
+        for frame, chosen in enumerate(queries):
+            reference = outputs.references[layer][frame, chosen, :2].float()
+            # The public code trains on this round trip, which clamps.
+            reference = inverse_sigmoid(reference).sigmoid()
+            masks.append(
+                self.predict_masks(
+                    features[frame],
+                    outputs.hidden_states[layer, frame, chosen],
+                    to_pixels(reference, img_shapes[frame]),
+                )
+            )
+        return torch.cat(masks)
+
+    def get_targets(
+        self,
+        batch_gt: Sequence[InstanceData],
+        input_shape: Sequence[int],
+        similarity: Optional[Tensor] = None,
+    ) -> MaskTargets:
+        """Build the targets that all decoder layers share.
+
+        Args:
+            batch_gt (Sequence[InstanceData]): Of the key frames, see
+                :func:`build_mask_targets`.
+            input_shape (Sequence[int]): Height and width of the padded
+                batch, pixels.
+            similarity (Tensor, optional): float, (N, T, K, h, w), from the
+                data preprocessor. Only the first frame is read.
+
+        Returns:
+            MaskTargets: One row per instance.
+        """
+        if similarity is not None:
+            similarity = similarity[:, :1]
+        return build_mask_targets(
+            batch_gt,
+            (int(input_shape[0]), int(input_shape[1])),
+            self.mask_stride,
+            similarity,
+            self.similarity_dilation,
+            self.needs('masks'),
+            self.box_rule,
+            self.downsample,
+        )
+
+
+def to_pixels(points: Tensor, img_shape: Sequence[int]) -> Tensor:
+    """Scale points in [0, 1] to a frame.
+
+    Args:
+        points (Tensor): float, (n, 2), x and y.
+        img_shape (Sequence[int]): Height and width of the unpadded frame.
+
+    Returns:
+        Tensor: float, (n, 2), pixels.
+    """
+    return points * points.new_tensor([img_shape[1], img_shape[0]])

@@ -1,0 +1,5 @@
+"""Heads that tell instances apart over time."""
+
+from .idol_track_head import IDOLTrackHead
+
+__all__ = ['IDOLTrackHead']

@@ -1,0 +1,5 @@
+"""Video instance segmentation models."""
+
+from .idol import IDOL
+
+__all__ = ['IDOL']

@@ -1,0 +1,342 @@
+"""IDOL, an online video instance segmentation model, and its relatives."""
+
+from typing import Any, Dict, Optional, Sequence
+
+import torch
+from mmdet.models.mot import BaseMOTModel
+from mmdet.structures import DetDataSample, SampleList, TrackSampleList
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from ...registry import MODELS
+from ...structures.rle import encode
+from ...utils.errors import ConfigError
+from ..dense_heads.dynamic_mask_head import to_pixels
+from ..dense_heads.idol_head import Assignments, as_prediction
+from ..detectors import FrameOutputs
+from ..utils import full_size_masks, select_queries
+from ..utils.frame_pairs import FramePair, make_pair
+from .online_video import OnlineVideo, ends_video, flatten, split_chunks
+
+_TEST_CFG: Dict[str, Any] = dict(
+    score_thr=0.1,
+    nms_iou=0.9,
+    chunk_size=10,
+    multi_class=True,
+    class_score_thr=0.05,
+    temporal_score='mean',
+)
+
+
+@MODELS.register_module(name=['IDOL', 'PMVIS'])
+class IDOL(BaseMOTModel):
+    """`IDOL <https://arxiv.org/abs/2207.10661>`_ and the models built on it.
+
+    IDOL, IDOL-BoxInst and `PM-VIS <https://arxiv.org/abs/2404.13863>`_ are
+    one model; they differ in ``mask_head.mask_losses`` and in what masks
+    the dataset gives.
+
+    Training takes clips of two frames: the key frame is supervised, the
+    reference frame teaches the embeddings that link instances. Testing
+    takes frames in order, any number at a time; the tracks go on until a
+    frame of another video, or with ``frame_id`` 0, comes.
+
+    Args:
+        detector (dict): Config of an ``IDOLDetector``.
+        mask_head (dict): Config of a ``DynamicMaskHead``.
+        track_head (dict): Config of an ``IDOLTrackHead``.
+        tracker (dict, optional): Config of an ``IDOLTracker``. Defaults to
+            None, for training only.
+        data_preprocessor (dict, optional): Config of a
+            ``VISDataPreprocessor``. Defaults to None.
+        train_cfg (dict, optional): Not used; the assigner stands in
+            ``detector.train_cfg``. Defaults to None.
+        test_cfg (dict, optional): ``score_thr``, ``nms_iou`` (0.1, 0.9):
+            see ``select_queries``; ``chunk_size`` (10): frames that pass
+            the network at once; ``multi_class`` (True),
+            ``class_score_thr`` (0.05), ``temporal_score`` ('mean'): see
+            ``TrackRecords``. Defaults to None.
+        init_cfg (dict, optional): Initialization config. Defaults to None.
+
+    Raises:
+        ConfigError: If an option is unknown, or a loss needs colours that
+            the data preprocessor does not compute.
+    """
+
+    def __init__(
+        self,
+        detector: dict,
+        mask_head: dict,
+        track_head: dict,
+        tracker: Optional[dict] = None,
+        data_preprocessor: Optional[dict] = None,
+        train_cfg: Optional[dict] = None,
+        test_cfg: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.detector = MODELS.build(detector)
+        self.mask_head = MODELS.build(mask_head)
+        self.track_head = MODELS.build(track_head)
+        self.tracker = None if tracker is None else MODELS.build(tracker)
+        self.train_cfg = train_cfg
+        self.test_cfg = _check_test_cfg(test_cfg or {})
+        self._video: Optional[OnlineVideo] = None
+        self._check_similarity()
+
+    def _check_similarity(self) -> None:
+        computed = getattr(self.data_preprocessor, 'similarity', None)
+        if self.mask_head.needs('similarity') and not computed:
+            raise ConfigError(
+                'a mask loss needs the colour similarity of the frames, but '
+                'the data preprocessor does not compute it',
+                fix="set data_preprocessor=dict(type='VISDataPreprocessor', "
+                'similarity=dict(), ...)',
+            )
+
+    # ---------------------------------------------------------- training
+    def loss(
+        self,
+        inputs: Tensor,
+        data_samples: TrackSampleList,
+        similarity: Optional[Tensor] = None,
+        **kwargs: Any,
+    ) -> Dict[str, Tensor]:
+        """Compute all losses of a batch of clips.
+
+        Args:
+            inputs (Tensor): float, (N, 2, 3, H, W), normalised and padded;
+                key frame first.
+            data_samples (list[TrackDataSample]): Of the N clips.
+            similarity (Tensor, optional): float, (N, 1, K, h, w), colour
+                similarity of the key frames.
+            kwargs: What else the data preprocessor gives; not used.
+
+        Returns:
+            dict[str, Tensor]: Weighted losses; those of decoder layers
+            before the last start with ``d<layer>.``.
+
+        Raises:
+            ConfigError: If the clips do not have two frames.
+        """
+        if inputs.size(1) != 2:
+            raise ConfigError(
+                f'training clips have {inputs.size(1)} frames, not 2',
+                fix='sample num_ref_imgs=1 in the training pipeline',
+            )
+        key_samples = [sample[0] for sample in data_samples]
+        ref_samples = [sample[1] for sample in data_samples]
+        feats = self.detector.extract_feat(inputs.flatten(0, 1))
+        key = self.detector.forward_frames(
+            [feat[0::2] for feat in feats], key_samples
+        )
+        ref = self.detector.forward_frames(
+            [feat[1::2] for feat in feats], ref_samples
+        )
+        pairs = [make_pair(k, r) for k, r in zip(key_samples, ref_samples)]
+        return self._losses(key, ref, pairs, key_samples, similarity)
+
+    def _losses(
+        self,
+        key: FrameOutputs,
+        ref: FrameOutputs,
+        pairs: Sequence[FramePair],
+        key_samples: SampleList,
+        similarity: Optional[Tensor],
+    ) -> Dict[str, Tensor]:
+        head = self.detector.bbox_head
+        cls_scores, bbox_preds = head(key.hidden_states, key.references)
+        batch_gt = [pair.key for pair in pairs]
+        assignments = head.assign(cls_scores, bbox_preds, batch_gt)
+        losses = head.loss_by_feat(
+            cls_scores, bbox_preds, batch_gt, assignments
+        )
+        targets = self.mask_head.get_targets(
+            [sample.gt_instances for sample in key_samples],
+            key_samples[0].batch_input_shape,
+            similarity,
+        )
+        losses.update(
+            self.mask_head.loss_by_feat(
+                key,
+                assignments,
+                targets,
+                [sample.img_shape for sample in key_samples],
+            )
+        )
+        losses.update(self._reid_loss(key, ref, pairs, assignments))
+        return losses
+
+    def _reid_loss(
+        self,
+        key: FrameOutputs,
+        ref: FrameOutputs,
+        pairs: Sequence[FramePair],
+        assignments: Assignments,
+    ) -> Dict[str, Tensor]:
+        head = self.detector.bbox_head
+        with torch.no_grad():
+            logits, boxes = head.predict_raw(
+                ref.hidden_states, ref.references
+            )
+            chosen = [
+                head.assigner.candidates(as_prediction(*query), pair.ref)
+                for query, pair in zip(zip(logits, boxes), pairs)
+            ]
+        matched = [
+            result.get_extra_property('matched_query')[pair.ref_rows]
+            for result, pair in zip(assignments[-1], pairs)
+        ]
+        return self.track_head.loss(
+            key.hidden_states[-1],
+            ref.hidden_states[-1],
+            matched,
+            [positive for positive, _ in chosen],
+            [not_negative for _, not_negative in chosen],
+        )
+
+    # ----------------------------------------------------------- testing
+    def predict(
+        self,
+        inputs: Tensor,
+        data_samples: TrackSampleList,
+        **kwargs: Any,
+    ) -> TrackSampleList:
+        """Find and follow the instances of the next frames.
+
+        Args:
+            inputs (Tensor): float, (N, T, 3, H, W), normalised and padded.
+                The N * T frames are in order; they may belong to several
+                videos.
+            data_samples (list[TrackDataSample]): Of the N clips, with
+                ``video_id``, ``frame_id``, ``ori_video_length``,
+                ``ori_shape`` and ``img_shape`` for each frame.
+            kwargs: Not used.
+
+        Returns:
+            list[TrackDataSample]: The same. Every frame has
+            ``pred_track_instances``: ``instances_id``, ``labels``,
+            ``scores``, ``bboxes`` (xyxy, pixels of the original frame) and
+            ``masks`` (list of compressed RLE) as far as known by now. The
+            clip with the last frame of a video has ``pred_tracks``: what
+            the whole video says about class and score, see
+            ``TrackRecords.finish``.
+
+        Raises:
+            ConfigError: If there is no tracker.
+            FrameError: If frames of a video differ in size.
+        """
+        if self.tracker is None:
+            raise ConfigError(
+                'this model has no tracker', fix='add tracker to the config'
+            )
+        frames = inputs.flatten(0, 1)
+        samples = flatten(data_samples)
+        for chunk in split_chunks(samples, self.test_cfg['chunk_size']):
+            self._predict_chunk(frames[chunk], samples[chunk])
+            # Only one video can end within a chunk, with its last frame.
+            if ends_video(samples[chunk.stop - 1]):
+                clip = data_samples[(chunk.stop - 1) // inputs.size(1)]
+                clip.pred_tracks = self._finish()
+        return data_samples
+
+    def _predict_chunk(
+        self, frames: Tensor, samples: Sequence[DetDataSample]
+    ) -> None:
+        """Let frames of one video pass the network, then go one by one."""
+        frames = self._crop_canvas(frames, samples)
+        head, detector = self.detector.bbox_head, self.detector
+        out = detector.forward_frames(detector.extract_feat(frames), samples)
+        logits, boxes = head.predict_raw(out.hidden_states, out.references)
+        features = self.mask_head(out.memory)
+        embeds = self.track_head(out.hidden_states[-1])
+        for t, sample in enumerate(samples):
+            queries = InstanceData(
+                class_scores=logits[t].sigmoid(),
+                boxes=boxes[t],
+                embeds=embeds[t],
+                hidden=out.hidden_states[-1, t],
+                # What the last layer read, not what it made of it.
+                points=out.references[-2][t, :, :2],
+            )
+            self._next_frame(queries, features[t], sample)
+
+    def _crop_canvas(
+        self, frames: Tensor, samples: Sequence[DetDataSample]
+    ) -> Tensor:
+        """Undo the padding that other videos of the batch have asked for."""
+        divisor = max(getattr(self.data_preprocessor, 'pad_size_divisor', 1), 1)
+        height, width = (
+            -(-side // divisor) * divisor for side in samples[0].img_shape[:2]
+        )
+        for sample in samples:
+            sample.set_metainfo(dict(batch_input_shape=(height, width)))
+        return frames[..., :height, :width]
+
+    def _next_frame(
+        self, queries: InstanceData, features: Tensor, sample: DetDataSample
+    ) -> None:
+        """Select queries, link them to tracks, write the prediction."""
+        video = self._video_of(sample)
+        kept = queries[
+            select_queries(
+                queries.class_scores,
+                queries.boxes,
+                self.test_cfg['score_thr'],
+                self.test_cfg['nms_iou'],
+            )
+        ]
+        logits = self.mask_head.predict_masks(
+            features, kept.hidden, to_pixels(kept.points, sample.img_shape)
+        )
+        scores, labels = kept.class_scores.max(-1)
+        ids = self.tracker.track(sample.frame_id, scores, kept.embeds, logits)
+        alive = ids >= 0
+        video.records.add(
+            sample.frame_id, ids[alive], kept.class_scores[alive]
+        )
+        video.last_frame = sample.frame_id
+        masks = full_size_masks(
+            logits[alive],
+            sample.img_shape[:2],
+            video.ori_shape,
+            self.mask_head.mask_stride,
+        )
+        height, width = video.ori_shape
+        scale = kept.boxes.new_tensor([width, height, width, height])
+        sample.pred_track_instances = InstanceData(
+            instances_id=ids[alive],
+            labels=labels[alive],
+            scores=scores[alive],
+            bboxes=bbox_cxcywh_to_xyxy(kept.boxes[alive]) * scale,
+            masks=[encode(mask) for mask in masks.cpu().numpy()],
+        )
+
+    def _video_of(self, sample: DetDataSample) -> OnlineVideo:
+        """State of the video of a frame, new if it has just begun."""
+        if self._video is None or not self._video.continues_with(sample):
+            self.tracker.reset()
+            self._video = OnlineVideo.start(sample)
+        self._video.check_size(sample)
+        return self._video
+
+    def _finish(self) -> InstanceData:
+        """Judge the tracks of a video that is over."""
+        assert self._video is not None
+        records, self._video = self._video.records, None
+        return records.finish(
+            self.test_cfg['multi_class'],
+            self.test_cfg['class_score_thr'],
+            self.test_cfg['temporal_score'],
+        )
+
+
+def _check_test_cfg(test_cfg: Dict[str, Any]) -> Dict[str, Any]:
+    unknown = sorted(set(test_cfg) - set(_TEST_CFG))
+    if unknown:
+        raise ConfigError(
+            f'test_cfg has unknown options {unknown}',
+            fix=f'choose from {sorted(_TEST_CFG)}',
+        )
+    return dict(_TEST_CFG, **test_cfg)
