@@ -86,6 +86,21 @@ def test_model_builds(path, monkeypatch):
     assert type(model).__name__ == cfg.model.type
 
 
+@pytest.mark.parametrize('path', CONFIGS, ids=_name)
+def test_training_keeps_the_common_hooks(path):
+    cfg = Config.fromfile(path)
+    if 'train_dataloader' not in cfg:
+        pytest.skip('config does not train')
+    hooks = [hook.type for hook in cfg.custom_hooks]
+    # A list in a config replaces that of its base: it must repeat them.
+    for name in (
+        'CheckSupervisionHook',
+        'LossWarmupHook',
+        'NonFiniteLossHook',
+    ):
+        assert name in hooks
+
+
 def test_depth_counts_files(tmp_path):
     (tmp_path / 'a.py').write_text('x = 1\n')
     (tmp_path / 'b.py').write_text("_base_ = './a.py'\n")

@@ -46,7 +46,7 @@ def wrapper(model):
 def test_step_computes_in_bfloat16_and_keeps_float32(model, wrapper):
     # 1 + 2 ** -9 is 1 in bfloat16, which has 8 bits of precision.
     inputs = torch.tensor([[1 + 2**-9, 2.0]])
-    losses = model.train_step(dict(inputs=inputs, mode='loss'), wrapper)
+    losses = model.train_step(dict(inputs=inputs), wrapper)
     assert model.dtype == torch.bfloat16
     assert losses['loss'].item() == 3
     assert model.layer.weight.dtype == torch.float32
@@ -57,20 +57,20 @@ def test_step_computes_in_bfloat16_and_keeps_float32(model, wrapper):
 def test_missing_operation_is_explained(model, wrapper):
     model.error = RuntimeError('expected Float but found BFloat16')
     with pytest.raises(ConfigError, match=r'Model has an oper.*leave --amp'):
-        model.train_step(dict(inputs=torch.ones(1, 2), mode='loss'), wrapper)
+        model.train_step(dict(inputs=torch.ones(1, 2)), wrapper)
 
 
 def test_other_errors_pass(model, wrapper):
     model.error = RuntimeError('out of something')
     with pytest.raises(RuntimeError, match='^out of something$'):
-        model.train_step(dict(inputs=torch.ones(1, 2), mode='loss'), wrapper)
+        model.train_step(dict(inputs=torch.ones(1, 2)), wrapper)
 
 
 def test_gradients_accumulate(model, wrapper):
     optimizer = wrapper.optimizer
     wrapper = BFloat16OptimWrapper(optimizer=optimizer, accumulative_counts=2)
     wrapper.initialize_count_status(model, 0, 2)
-    data = dict(inputs=torch.ones(1, 2), mode='loss')
+    data = dict(inputs=torch.ones(1, 2))
     model.train_step(data, wrapper)
     assert model.layer.weight.tolist() == [[1.0, 1.0]]
     model.train_step(data, wrapper)

@@ -49,6 +49,18 @@ def test_reads_bare_weights(tmp_path):
     assert list(content['state_dict']) == ['weight', 'bias']
 
 
+def test_reads_the_container_of_detectron2(tmp_path):
+    path = tmp_path / 'model_final.pth'
+    model = {'detr.weight': torch.ones(2)}
+    torch.save(dict(model=model, optimizer=dict(state={})), path)
+    content = read_checkpoint(path)
+    assert list(content['state_dict']) == ['detr.weight']
+    assert content['meta'] == {}
+    # A weight of that name is no container.
+    torch.save(dict(model=torch.ones(3)), path)
+    assert read_checkpoint(path)['state_dict']['model'].tolist() == [1] * 3
+
+
 def test_never_runs_what_is_inside(tmp_path):
     path, trace = tmp_path / 'evil.pth', tmp_path / 'trace'
     data = dict(state_dict=dict(weight=torch.ones(1)), evil=_Evil(trace))
@@ -104,3 +116,17 @@ def test_unused_weights_and_old_counters_are_fine():
     del state['num_batches_tracked']
     load_weights(model, dict(state, extra=torch.ones(1)), 'x')
     assert model.weight.tolist() == [2, 2]
+
+
+def test_unused_weights_can_be_refused():
+    model = nn.Linear(1, 1)
+    state = {k: v + 1 for k, v in model.state_dict().items()}
+    extra = dict(state, extra=torch.ones(1, 3))
+    before = model.weight.item()
+    with pytest.raises(
+        CheckpointError, match=r'weights beyond the model: extra \(1, 3\)'
+    ):
+        load_weights(model, extra, 'x', allow_unused=False)
+    assert model.weight.item() == before
+    load_weights(model, state, 'x', allow_unused=False)
+    assert model.weight.item() == before + 1

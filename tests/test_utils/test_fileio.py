@@ -25,6 +25,13 @@ def test_file_appears_when_complete(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_bytes_can_be_written(tmp_path):
+    path = tmp_path / 'a.bin'
+    with atomic_write(path, binary=True) as file:
+        file.write(b'\xff\n\x00')
+    assert path.read_bytes() == b'\xff\n\x00'
+
+
 @pytest.mark.parametrize('kind', [ValueError, KeyboardInterrupt, SystemExit])
 def test_an_exception_leaves_the_old_file(tmp_path, kind):
     path = tmp_path / 'a.txt'

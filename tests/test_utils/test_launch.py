@@ -77,7 +77,9 @@ def test_amp_on_a_gpu_scales_the_loss(monkeypatch):
 def test_amp_on_the_cpu_is_bfloat16(monkeypatch):
     monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
     parameter = torch.nn.Parameter(torch.ones(1))
-    options = dict(optimizer=dict(type='SGD', lr=0.1), clip_grad=dict())
+    options = dict(
+        optimizer=dict(type='SGD', lr=0.1), clip_grad=dict(max_norm=1.0)
+    )
     amp = dict(type='AmpOptimWrapper', loss_scale=512.0, dtype='float16')
     for given in (dict(type='OptimWrapper'), amp):
         cfg = Config(dict(optim_wrapper=dict(given, **options)))

@@ -73,7 +73,6 @@ def our_names(module):
     }
 
 
-# ------------------------------------------------------------------- counting
 def test_every_name_is_used_or_a_duplicate(params):
     weights = closed_form_state_dict(params)
     assert sum('backbone' not in name for name in weights) == 354
@@ -194,7 +193,7 @@ def plain_resnet(image, weights, blocks):
     """ResNet as detectron2 runs it, from the weights by its names."""
 
     def unit(x, name, stride=1, padding=0):
-        name = f'{BACKBONE}{name}'
+        name = BACKBONE + name
         x = F.conv2d(x, weights[f'{name}.weight'], None, stride, padding)
         stats = ('running_mean', 'running_var', 'weight', 'bias')
         return F.batch_norm(
@@ -205,7 +204,8 @@ def plain_resnet(image, weights, blocks):
     outs = []
     for stage, depth in enumerate(blocks, 2):
         for i in range(depth):
-            block, stride = f'res{stage}.{i}', 2 if stage > 2 > i + 1 else 1
+            block = f'res{stage}.{i}'
+            stride = 2 if i == 0 and stage > 2 else 1
             y = unit(x, f'{block}.conv1').relu()
             y = unit(y, f'{block}.conv2', stride, 1).relu()
             y = unit(y, f'{block}.conv3')

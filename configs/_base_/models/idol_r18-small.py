@@ -15,12 +15,13 @@ model = dict(
         num_feature_levels=num_levels,
         backbone=dict(
             depth=18,
+            base_channels=32,
             frozen_stages=-1,
             norm_cfg=dict(requires_grad=True),
             norm_eval=False,
         ),
         neck=dict(
-            in_channels=[128, 256, 512],
+            in_channels=[64, 128, 256],
             out_channels=channels,
             num_outs=num_levels,
         ),

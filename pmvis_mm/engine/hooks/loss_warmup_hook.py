@@ -15,8 +15,8 @@ class LossWarmupHook(Hook):
     """Sets the ``warmup_factor`` of losses before each iteration.
 
     The factor grows from ``1 / n`` in the first iteration to 1 in iteration
-    ``n``, see :func:`~pmvis_mm.utils.warmup.linear_warmup`. It follows from the
-    runner's iteration, of which ``resume`` knows and ``load_from`` does
+    ``n``, see :func:`~pmvis_mm.utils.warmup.linear_warmup`. It follows from
+    the runner's iteration, of which ``resume`` knows and ``load_from`` does
     not; nothing is stored. With gradient accumulation iterations are those
     of the runner, as for learning rates.
 

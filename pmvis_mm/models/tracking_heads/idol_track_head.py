@@ -5,11 +5,14 @@ from typing import Any, Dict, Mapping, Optional, Sequence
 import torch
 from mmdet.models.layers import MLP
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...registry import MODELS
 from ...utils.errors import ConfigError, PMVISError
 from ..losses.utils import sync_count
+
+_LOSS_REID = dict(type='ContrastiveReIDLoss', loss_weight=2.0)
+_LOSS_REID_AUX = dict(type='CosineReIDLoss', loss_weight=3.0)
 
 
 @MODELS.register_module()
@@ -24,11 +27,11 @@ class IDOLTrackHead(BaseModule):
         feat_channels (int): Hidden channels. Defaults to 256.
         out_channels (int): Channels of the embeddings. Defaults to 256.
         num_layers (int): Linear layers. Defaults to 3.
-        loss_reid (dict, optional): Config of the contrastive loss. Defaults
-            to None, for inference only; IDOL uses
+        loss_reid (dict, optional): Config of the contrastive loss; None for
+            none. Defaults to
             ``dict(type='ContrastiveReIDLoss', loss_weight=2.0)``.
-        loss_reid_aux (dict, optional): Config of the auxiliary loss.
-            Defaults to None: there is none; IDOL uses
+        loss_reid_aux (dict, optional): Config of the auxiliary loss; None
+            for none. Defaults to
             ``dict(type='CosineReIDLoss', loss_weight=3.0)``.
         sync_avg_factor (bool): Whether the instances that losses are
             averaged over are counted over all processes (as if one process
@@ -43,16 +46,16 @@ class IDOLTrackHead(BaseModule):
         feat_channels: int = 256,
         out_channels: int = 256,
         num_layers: int = 3,
-        loss_reid: Optional[Mapping[str, Any]] = None,
-        loss_reid_aux: Optional[Mapping[str, Any]] = None,
+        loss_reid: Optional[Mapping[str, Any]] = _LOSS_REID,
+        loss_reid_aux: Optional[Mapping[str, Any]] = _LOSS_REID_AUX,
         sync_avg_factor: bool = True,
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg)
         self.embed = MLP(in_channels, feat_channels, out_channels, num_layers)
-        self.losses = torch.nn.ModuleDict(
+        self.losses = nn.ModuleDict(
             {
-                name: MODELS.build(config)
+                name: MODELS.build(dict(config))
                 for name, config in dict(
                     loss_reid=loss_reid, loss_reid_aux=loss_reid_aux
                 ).items()
@@ -103,9 +106,9 @@ class IDOLTrackHead(BaseModule):
                 and not marked here counts as both.
 
         Returns:
-            dict[str, Tensor]: Scalars ``loss_reid`` and ``loss_reid_aux``,
-            averaged over the instances of the batch; without any, 0 with a
-            gradient path.
+            dict[str, Tensor]: Scalars ``loss_reid`` and ``loss_reid_aux``
+            (those that are configured), averaged over the instances of the
+            batch; without any, 0 with a gradient path.
 
         Raises:
             ConfigError: If no loss is configured.
@@ -114,7 +117,7 @@ class IDOLTrackHead(BaseModule):
         if not self.losses:
             raise ConfigError(
                 'this IDOLTrackHead has no losses',
-                fix='set loss_reid, and loss_reid_aux if wanted',
+                fix='leave loss_reid or loss_reid_aux at its default',
             )
         sizes = _check_pairs(
             ref_hidden_states, matched_queries, positives, not_negatives
