@@ -3,7 +3,6 @@
 from typing import Any, Dict, List, Optional, Sequence
 
 from mmengine.hooks import Hook
-from torch import nn
 
 from ...registry import HOOKS
 from ...utils.errors import ConfigError
@@ -46,11 +45,11 @@ class LossWarmupHook(Hook):
             )
         self.num_iters = num_iters
         self.losses = None if losses is None else list(losses)
-        self._modules: List[nn.Module] = []
+        self._modules: List[Any] = []
 
     def before_train(self, runner: Any) -> None:
         """Find the losses."""
-        found: Dict[str, List[nn.Module]] = {}
+        found: Dict[str, List[Any]] = {}
         for module in runner.model.modules():
             if hasattr(module, 'warmup_factor'):
                 found.setdefault(type(module).__name__, []).append(module)

@@ -34,7 +34,7 @@ class BoxGIoULoss(nn.Module):
         pred: Tensor,
         target: Tensor,
         weight: Optional[Tensor] = None,
-        avg_factor: Union[None, int, float, Tensor] = None,
+        avg_factor: Union[int, float, Tensor, None] = None,
     ) -> Tensor:
         """Compute the loss.
 

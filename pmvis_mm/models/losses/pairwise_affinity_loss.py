@@ -101,12 +101,14 @@ class PairwiseAffinityLoss(nn.Module):
         warmup_factor (float): Multiplies the loss; the hook sets it before
             each iteration. 1.0 at first.
         needs_masks (bool): False; boxes are enough.
+        needs_similarity (bool): True; the data preprocessor computes it.
 
     Raises:
         ConfigError: If an option is out of range.
     """
 
     needs_masks = False
+    needs_similarity = True
 
     def __init__(
         self,

@@ -49,66 +49,55 @@ def _case(seed: int, num_queries: int = 120):
     if seed % 3 == 0:
         # As after some training: many queries around each instance.
         near = rng.randint(0, num_gts, num_queries // 2)
-        boxes[: len(near)] = gts[near] * rng.uniform(
-            0.9, 1.1, (len(near), 4)
-        )
+        boxes[: len(near)] = gts[near] * rng.uniform(0.9, 1.1, (len(near), 4))
     scores = 1 / (1 + np.exp(-rng.normal(-1, 2, (num_queries, 5))))
     return _pred(scores, boxes), _gt(gts, labels)
 
 
 # ------------------------------------------------------------------ oracle
-def _corners(box):
-    cx, cy, w, h = box
+def _corners(boxes):
+    cx, cy, w, h = boxes.T
     half = np.float32(0.5)
     return cx - half * w, cy - half * h, cx + half * w, cy + half * h
 
 
-def _overlap(a, b):
-    """IoU and GIoU of two boxes, pair by pair, in float32."""
-    zero = np.float32(0)
-    width = max(min(a[2], b[2]) - max(a[0], b[0]), zero)
-    height = max(min(a[3], b[3]) - max(a[1], b[1]), zero)
-    inter = width * height
+def _overlaps(box, gts):
+    """IoU and GIoU of one box with all instances, in float32."""
+    a, b = _corners(box[None]), _corners(gts)
+    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    inter = np.where((width > 0) & (height > 0), width * height, 0)
     area = [(c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)]
     union = area[0] + area[1] - inter
-    hull = (max(a[2], b[2]) - min(a[0], b[0])) * (
-        max(a[3], b[3]) - min(a[1], b[1])
-    )
+    width = np.maximum(a[2], b[2]) - np.minimum(a[0], b[0])
+    height = np.maximum(a[3], b[3]) - np.minimum(a[1], b[1])
+    hull = width * height
     iou = inter / union
     return iou, iou - (hull - union) / (hull + np.float32(1e-7))
 
 
 def _oracle_cost(pred, gt):
-    """Cost and IoU, query by query, instance by instance."""
+    """Cost and IoU, query by query."""
     f = np.float32
-    scores, boxes = pred.scores.numpy(), pred.bboxes.numpy()
     gts, labels = gt.bboxes.numpy(), gt.labels.numpy()
-    cost = np.zeros((len(boxes), len(gts)), f)
-    iou = np.zeros_like(cost)
-    for q, box in enumerate(boxes):
-        background = True
-        for g, target in enumerate(gts):
-            p = scores[q, labels[g]]
-            corners = _corners(target)
-            iou[q, g], giou = _overlap(_corners(box), corners)
-            cls = f(0.25) * (1 - p) ** 2 * -np.log(p + f(1e-8))
-            cls -= f(0.75) * p**2 * -np.log(1 - p + f(1e-8))
-            in_box = (
-                corners[0] < box[0] < corners[2]
-                and corners[1] < box[1] < corners[3]
-            )
-            in_window = (
-                abs(box[0] - target[0]) < 0.078125
-                and abs(box[1] - target[1]) < 0.078125
-            )
-            cost[q, g] = cls - f(3) * giou
-            if not (in_box and in_window):
-                cost[q, g] += f(100)
-            if in_box or in_window:
-                background = False
-        if background:
-            cost[q] += f(10000)
-    return cost, iou
+    x1, y1, x2, y2 = _corners(gts)
+    costs, ious = [], []
+    for scores, box in zip(pred.scores.numpy(), pred.bboxes.numpy()):
+        iou, giou = _overlaps(box, gts)
+        p = scores[labels]
+        cost = f(0.25) * (1 - p) ** 2 * -np.log(p + f(1e-8))
+        cost -= f(0.75) * p**2 * -np.log(1 - p + f(1e-8))
+        x, y = box[:2]
+        in_box = (x > x1) & (x < x2) & (y > y1) & (y < y2)
+        in_window = (abs(x - gts[:, 0]) < 0.078125) & (
+            abs(y - gts[:, 1]) < 0.078125
+        )
+        cost = cost - f(3) * giou + f(100) * ~(in_box & in_window)
+        if not in_box.any() and not in_window.any():
+            cost += f(10000)
+        costs.append(cost)
+        ious.append(iou)
+    return np.stack(costs), np.stack(ious)
 
 
 def _oracle_match(cost, iou, topk):

@@ -71,11 +71,9 @@ def _rematch(
         rematch_cost (float): See :func:`dynamic_k_matching`.
     """
     while not matched.any(0).all():
-        empty = (~matched.any(0)).nonzero().squeeze(1)
         taken = matched.any(1)
         cost[taken] += rematch_cost
-        queries = cost[:, empty].argmin(0)
-        matched[queries, empty] = True
+        _give_cheapest(matched, cost)
         if (matched.sum(1) > 1).any():
             _keep_cheapest(matched, cost, shared)
         if taken.all():
@@ -83,5 +81,17 @@ def _rematch(
             # who takes it; taken ones become dearer until a free one is
             # the cheapest. Without a free one (few queries, many
             # instances) all costs rise alike and the same choice is undone
-            # for ever, where the public code hangs. Share it instead.
-            matched[queries, empty] = True
+            # for ever, where the public code hangs. Share queries instead.
+            _give_cheapest(matched, cost)
+            return
+
+
+def _give_cheapest(matched: Tensor, cost: Tensor) -> None:
+    """Give instances without a query the cheapest one, in place.
+
+    Args:
+        matched (Tensor): bool, (Q, G).
+        cost (Tensor): float, (Q, G).
+    """
+    empty = (~matched.any(0)).nonzero().squeeze(1)
+    matched[cost[:, empty].argmin(0), empty] = True
