@@ -38,6 +38,8 @@ CONFIGS = dict(
 )
 NAMES = dict(box='boxes', pseudo='pseudo masks', full='real masks')
 FRAME = '(160,96)'  # longer and shorter side, as generated
+TRAIN_SCALE = 'train_dataloader.dataset.pipeline.1.transforms.2.scale'
+TEST_SCALE = 'test_dataloader.dataset.pipeline.0.transforms.1.scale'
 
 
 def parse_args() -> argparse.Namespace:
@@ -66,7 +68,7 @@ def training_stages(args: argparse.Namespace, truth: Path) -> List[dict]:
                 'train_cfg.max_iters': args.iters,
                 'param_scheduler.1.end': args.iters,
                 'param_scheduler.1.milestones': f'[{args.iters * 4 // 5}]',
-                'train_dataloader.dataset.pipeline.1.transforms.2.scale': FRAME,
+                TRAIN_SCALE: FRAME,
             }
             stage = dict(
                 name=f'{kind}-{seed}',
@@ -86,11 +88,7 @@ def training_stages(args: argparse.Namespace, truth: Path) -> List[dict]:
                 type='test',
                 config=config,
                 checkpoint=f'@{kind}-{seed}',
-                options={
-                    'test_dataloader.dataset.pipeline.0.transforms.1.scale': (
-                        FRAME
-                    )
-                },
+                options={TEST_SCALE: FRAME},
             )
             stages += [stage, test]
     return stages

@@ -166,9 +166,10 @@ class DynamicMaskHead(BaseModule):
             factor = self.stride // self.mask_stride
             if len(logits) == 0:
                 height, width = logits.shape[-2:]
-                return logits.new_zeros(
-                    (0, height * factor, width * factor)
-                ) + logits.sum()
+                return (
+                    logits.new_zeros((0, height * factor, width * factor))
+                    + logits.sum()
+                )
             return aligned_bilinear(logits[None], factor)[0]
 
     # ------------------------------------------------------------ losses

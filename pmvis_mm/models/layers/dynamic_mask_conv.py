@@ -78,9 +78,7 @@ def _split(
     sizes = _layer_sizes(channels, num_layers)
     lengths = [i * o for i, o in sizes] + [o for _, o in sizes]
     parts = params.split(lengths, dim=1)
-    weights = [
-        part.view(-1, o, i) for part, (i, o) in zip(parts, sizes)
-    ]
+    weights = [part.view(-1, o, i) for part, (i, o) in zip(parts, sizes)]
     return weights, list(parts[num_layers:])
 
 

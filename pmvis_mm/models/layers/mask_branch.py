@@ -53,12 +53,12 @@ class MaskBranch(BaseModule):
         Returns:
             Tensor: float, (B, out_channels, h_0, w_0), not negative.
         """
-        value = None
-        for level, conv in zip(reversed(levels), self.fuse_convs):
-            if value is not None:
-                size = level.shape[-2:]
-                level = level + F.interpolate(value, size, mode='nearest')
-            value = conv(level).relu()
+        coarsest, *finer = reversed(levels)
+        first, *others = self.fuse_convs
+        value: Tensor = first(coarsest).relu()
+        for level, conv in zip(finer, others):
+            value = F.interpolate(value, level.shape[-2:], mode='nearest')
+            value = conv(level + value).relu()
         for conv in self.out_convs:
             value = conv(value).relu()
         return value

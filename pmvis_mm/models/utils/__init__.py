@@ -2,10 +2,8 @@
 
 from .box_bitmasks import box_bitmasks, downsample_masks
 from .boxes import (
-    cxcywh_to_xyxy,
     giou_loss,
     pairwise_iou_giou,
-    xyxy_to_cxcywh,
 )
 from .color import lab_features, rgb_to_lab
 from .mask_upsampling import full_size_masks
@@ -22,7 +20,6 @@ __all__ = [
     'bottom_rows',
     'box_bitmasks',
     'color_similarity',
-    'cxcywh_to_xyxy',
     'downsample_masks',
     'full_size_masks',
     'giou_loss',
@@ -33,5 +30,4 @@ __all__ = [
     'pairwise_similarity',
     'rgb_to_lab',
     'select_queries',
-    'xyxy_to_cxcywh',
 ]

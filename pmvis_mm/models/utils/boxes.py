@@ -1,36 +1,9 @@
-"""Boxes: conversion and overlap."""
+"""Overlap of boxes."""
 
 from typing import Tuple
 
 import torch
 from torch import Tensor
-
-
-def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
-    """Convert boxes from centre and size to corners.
-
-    Args:
-        boxes (Tensor): float, (..., 4), (cx, cy, w, h), any unit.
-
-    Returns:
-        Tensor: float, (..., 4), (x1, y1, x2, y2), half-open, same unit.
-    """
-    center, size = boxes[..., :2], boxes[..., 2:]
-    return torch.cat((center - 0.5 * size, center + 0.5 * size), dim=-1)
-
-
-def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
-    """Convert boxes from corners to centre and size.
-
-    Args:
-        boxes (Tensor): float, (..., 4), (x1, y1, x2, y2), half-open, any
-            unit.
-
-    Returns:
-        Tensor: float, (..., 4), (cx, cy, w, h), same unit.
-    """
-    low, high = boxes[..., :2], boxes[..., 2:]
-    return torch.cat((0.5 * (low + high), high - low), dim=-1)
 
 
 def pairwise_iou_giou(

@@ -79,7 +79,7 @@ class IDOL(BaseMOTModel):
         self.detector = MODELS.build(detector)
         self.mask_head = MODELS.build(mask_head)
         self.track_head = MODELS.build(track_head)
-        self.tracker = None if tracker is None else MODELS.build(tracker)
+        self.tracker: Any = tracker and MODELS.build(tracker)
         self.train_cfg = train_cfg
         self.test_cfg = _check_test_cfg(test_cfg or {})
         self._video: Optional[OnlineVideo] = None
@@ -177,9 +177,7 @@ class IDOL(BaseMOTModel):
     ) -> Dict[str, Tensor]:
         head = self.detector.bbox_head
         with torch.no_grad():
-            logits, boxes = head.predict_raw(
-                ref.hidden_states, ref.references
-            )
+            logits, boxes = head.predict_raw(ref.hidden_states, ref.references)
             chosen = [
                 head.assigner.candidates(as_prediction(*query), pair.ref)
                 for query, pair in zip(zip(logits, boxes), pairs)
@@ -266,7 +264,9 @@ class IDOL(BaseMOTModel):
         self, frames: Tensor, samples: Sequence[DetDataSample]
     ) -> Tensor:
         """Undo the padding that other videos of the batch have asked for."""
-        divisor = max(getattr(self.data_preprocessor, 'pad_size_divisor', 1), 1)
+        divisor = max(
+            getattr(self.data_preprocessor, 'pad_size_divisor', 1), 1
+        )
         height, width = (
             -(-side // divisor) * divisor for side in samples[0].img_shape[:2]
         )

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 
 from pmvis_mm.models.losses import BoxGIoULoss
-from pmvis_mm.models.utils import cxcywh_to_xyxy
 from pmvis_mm.registry import MODELS
 from pmvis_mm.utils.errors import PMVISError
 
@@ -12,8 +12,8 @@ def _boxes(*rows) -> torch.Tensor:
 
 
 def test_value_of_the_reference():
-    pred = cxcywh_to_xyxy(_boxes((0.45, 0.55, 0.3, 0.3)))
-    target = cxcywh_to_xyxy(_boxes((0.5, 0.5, 0.2, 0.4)))
+    pred = bbox_cxcywh_to_xyxy(_boxes((0.45, 0.55, 0.3, 0.3)))
+    target = bbox_cxcywh_to_xyxy(_boxes((0.5, 0.5, 0.2, 0.4)))
     loss = BoxGIoULoss()(pred, target)
     assert loss.item() == pytest.approx(0.537879, abs=1e-6)
 
@@ -58,8 +58,8 @@ def test_equals_mmdet_on_ordinary_boxes():
     from mmdet.models.losses import GIoULoss
 
     torch.manual_seed(0)
-    pred = cxcywh_to_xyxy(torch.rand(50, 4) + 0.1).requires_grad_()
-    target = cxcywh_to_xyxy(torch.rand(50, 4) + 0.1)
+    pred = bbox_cxcywh_to_xyxy(torch.rand(50, 4) + 0.1).requires_grad_()
+    target = bbox_cxcywh_to_xyxy(torch.rand(50, 4) + 0.1)
     ours = BoxGIoULoss()(pred, target)
     reference = GIoULoss(eps=1e-7)(pred, target)
     assert ours.item() == pytest.approx(reference.item(), abs=1e-6)

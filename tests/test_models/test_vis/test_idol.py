@@ -150,7 +150,9 @@ def test_frames_of_different_size():
 def test_other_backbones(backbone):
     channels = dict(MobileNetV2=[8, 24, 80], SwinTransformer=[16, 32, 64])
     neck = dict(in_channels=channels[backbone['type']])
-    model = tiny_idol(PM_VIS, dict(detector=dict(backbone=backbone, neck=neck)))
+    model = tiny_idol(
+        PM_VIS, dict(detector=dict(backbone=backbone, neck=neck))
+    )
     assert total(losses_of(model, random_clip())).isfinite()
 
 

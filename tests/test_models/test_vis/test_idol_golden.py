@@ -38,7 +38,9 @@ LOSSES = dict(
 
 
 @pytest.fixture(
-    params=FILES, ids=lambda path: path.stem if path else 'none', scope='module'
+    params=FILES,
+    ids=lambda path: path.stem if path else 'none',
+    scope='module',
 )
 def case(request):
     """Golden arrays and the model they were made with."""
@@ -113,7 +115,9 @@ def test_video_output(case, chunk_size):
     frames = golden['frames']
     clip = _clip(frames)
     for sample in clip:
-        sample.set_metainfo(dict(ori_shape=tuple(golden['video_size'].tolist())))
+        sample.set_metainfo(
+            dict(ori_shape=tuple(golden['video_size'].tolist()))
+        )
     model.test_cfg['chunk_size'] = chunk_size
     with torch.no_grad():
         (result,) = model(**_prepare(model, frames, clip), mode='predict')
@@ -158,9 +162,7 @@ def test_losses_and_gradients(case):
     assert len(expected) == len(losses)
     for name, value in expected.items():
         stem, _, layer = name.rpartition('_')
-        ours = (
-            f'd{layer}.{LOSSES[stem]}' if layer.isdigit() else LOSSES[name]
-        )
+        ours = f'd{layer}.{LOSSES[stem]}' if layer.isdigit() else LOSSES[name]
         # The reference draws the negatives of this one at random.
         tolerance = (
             dict(abs=0.05) if name == 'loss_reid_aux' else dict(rel=1e-4)

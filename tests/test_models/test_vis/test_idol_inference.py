@@ -40,9 +40,7 @@ def frames_of(batch):
     for t, sample in enumerate(clip):
         single = clip.new()
         single.video_data_samples = [sample.clone()]
-        singles.append(
-            dict(inputs=[frames[t : t + 1]], data_samples=[single])
-        )
+        singles.append(dict(inputs=[frames[t : t + 1]], data_samples=[single]))
     return singles
 
 

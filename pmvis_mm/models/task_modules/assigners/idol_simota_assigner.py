@@ -4,12 +4,13 @@ from typing import Optional, Tuple
 
 import torch
 from mmdet.models.task_modules.assigners import AssignResult, BaseAssigner
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ....registry import TASK_UTILS
 from ....utils.errors import ConfigError, PMVISError
-from ...utils.boxes import cxcywh_to_xyxy, pairwise_iou_giou
+from ...utils.boxes import pairwise_iou_giou
 from .dynamic_k import dynamic_k_matching
 
 
@@ -194,7 +195,7 @@ class IDOLSimOTAAssigner(BaseAssigner):
         scores, bboxes = pred.scores.float(), pred.bboxes.float()
         gt_bboxes = gt.bboxes.float()
         iou, giou = pairwise_iou_giou(
-            cxcywh_to_xyxy(bboxes), cxcywh_to_xyxy(gt_bboxes)
+            bbox_cxcywh_to_xyxy(bboxes), bbox_cxcywh_to_xyxy(gt_bboxes)
         )
         in_box, in_window = self._where(bboxes, gt_bboxes)
         cost = self._cls_cost(scores)[:, gt.labels] - self.iou_weight * giou
@@ -226,7 +227,7 @@ class IDOLSimOTAAssigner(BaseAssigner):
     ) -> Tuple[Tensor, Tensor]:
         """Whether centres are in boxes and in centre windows, (Q, G)."""
         center = bboxes[:, None, :2]
-        box = cxcywh_to_xyxy(gt_bboxes)
+        box = bbox_cxcywh_to_xyxy(gt_bboxes)
         in_box = (center > box[:, :2]) & (center < box[:, 2:])
         gt_center = gt_bboxes[:, :2]
         in_window = (center > gt_center - self.center_radius) & (
