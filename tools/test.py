@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from pmvis_mm.evaluation.metrics.gather import GatherAllMetric
+from pmvis_mm.utils.checkpoint import check_weights
 from pmvis_mm.utils.errors import ConfigError, PMVISError
 from pmvis_mm.utils.launch import (
     add_common_arguments,
@@ -17,6 +18,7 @@ from pmvis_mm.utils.launch import (
     close_distributed,
     enable_painting,
     load_config,
+    unwrapped,
 )
 
 # Their predictions are videos: as one pickle they would not fit in memory.
@@ -104,6 +106,8 @@ def main() -> None:
         if args.show_dir:
             enable_painting(cfg, args.show_dir)
         runner = build_runner(cfg)
+        if cfg.get('load_from'):
+            check_weights(unwrapped(runner.model), cfg.load_from)
         if args.out:
             dump_predictions(runner, args.out)
         runner.test()

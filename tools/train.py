@@ -7,6 +7,7 @@ from pmvis_mm.utils.launch import (
     add_common_arguments,
     build_runner,
     check_checkpoint,
+    check_load_from,
     close_distributed,
     enable_amp,
     enable_auto_scale_lr,
@@ -54,7 +55,9 @@ def main() -> None:
                 cfg.load_from = check_checkpoint(
                     args.resume, '--resume alone takes the latest checkpoint'
                 )
-        build_runner(cfg).train()
+        runner = build_runner(cfg)
+        check_load_from(cfg, runner)
+        runner.train()
         close_distributed()
     except PMVISError as error:
         parser.error(str(error))

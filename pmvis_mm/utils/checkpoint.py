@@ -3,7 +3,7 @@
 import pickle
 import types
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Union
+from typing import Any, Callable, Dict, List, Mapping, Tuple, Union
 
 import torch
 from mmengine.logging import print_log
@@ -196,28 +196,96 @@ def load_weights(
         CheckpointError: If a weight is missing, has another shape or,
             unless allowed, is unused; lists which.
     """
+    missing, misfits, unused = _compare(model, state_dict)
+    _refuse(
+        missing, list(misfits.values()), [] if allow_unused else unused, file
+    )
+    if unused:
+        print_log(
+            f'{file}: the model has no use for {_listing(unused)}', 'current'
+        )
+    model.load_state_dict(state_dict, strict=False)
+
+
+def check_weights(
+    model: nn.Module,
+    file: Union[str, Path],
+    new_classes: bool = False,
+    allow_missing: bool = False,
+) -> None:
+    """Find out before a run that a checkpoint is not of this model.
+
+    mmengine logs such weights and goes on without them.
+
+    Args:
+        model (nn.Module): Not changed.
+        file (str | Path): Checkpoint; addresses with ``://`` pass.
+        new_classes (bool): Whether layers that depend on the classes (with
+            'cls' or 'class' in their name) may have another shape, as when
+            a model of COCO is trained on videos; they are logged. Defaults
+            to False.
+        allow_missing (bool): Whether weights of the model that the file
+            lacks are logged only. Defaults to False.
+
+    Raises:
+        CheckpointError: If the file is missing or broken, or its weights
+            do not fit; lists names and shapes.
+    """
+    if '://' in str(file):
+        return
+    state_dict = read_checkpoint(file)['state_dict']
+    missing, misfits, unused = _compare(model, state_dict)
+    fresh = [
+        text
+        for name, text in misfits.items()
+        if new_classes and ('cls' in name or 'class' in name)
+    ]
+    _refuse(
+        [] if allow_missing else missing,
+        [text for text in misfits.values() if text not in fresh],
+        unused,
+        file,
+    )
+    for what, names in (
+        ('other classes, these start anew', fresh),
+        ('not in the file, these start anew', missing),
+    ):
+        if names:
+            print_log(f'{file}: {what}: {_listing(names)}', 'current')
+
+
+def _compare(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> Tuple[List[str], Dict[str, str], List[str]]:
+    """List weights that are missing, of another shape, and unused."""
     own = model.state_dict()
     missing = [
-        name
-        for name in own
+        f'{name} {tuple(value.shape)}'
+        for name, value in own.items()
         # Counters that checkpoints of old versions lack.
         if name not in state_dict and not name.endswith('num_batches_tracked')
     ]
-    misfits = [
-        f'{name} {tuple(state_dict[name].shape)}, the model has '
+    misfits = {
+        name: f'{name} {tuple(state_dict[name].shape)}, the model has '
         f'{tuple(value.shape)}'
         for name, value in own.items()
         if name in state_dict and state_dict[name].shape != value.shape
-    ]
+    }
     unused = [
         f'{name} {tuple(value.shape)}'
         for name, value in state_dict.items()
         if name not in own
     ]
+    return missing, misfits, unused
+
+
+def _refuse(
+    missing: List[str], misfits: List[str], unused: List[str], file: Any
+) -> None:
     for problem, names in (
         ('lacks weights of the model', missing),
         ('has weights of another shape', misfits),
-        ('has weights beyond the model', [] if allow_unused else unused),
+        ('has weights beyond the model', unused),
     ):
         if names:
             raise CheckpointError(
@@ -226,11 +294,6 @@ def load_weights(
                 fix='give config and checkpoint of the same model, with as '
                 'many classes',
             )
-    if unused:
-        print_log(
-            f'{file}: the model has no use for {_listing(unused)}', 'current'
-        )
-    model.load_state_dict(state_dict, strict=False)
 
 
 def _listing(names: List[str]) -> str:

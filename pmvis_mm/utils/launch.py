@@ -15,11 +15,14 @@ import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.utils import digit_version
+from torch import nn
 
-from .errors import ConfigError
+from .checkpoint import check_weights
+from .errors import CheckpointError, ConfigError
 from .fileio import ensure_writable
 from .num_classes import sync_num_classes
 
@@ -119,6 +122,42 @@ def check_checkpoint(path: str, fix: str) -> str:
     if '://' not in path and not Path(path).is_file():
         raise ConfigError('checkpoint not found', file=path, fix=fix)
     return path
+
+
+def check_load_from(cfg: Config, runner: Runner) -> None:
+    """Refuse an initial or resumed checkpoint of another model.
+
+    Args:
+        cfg (Config): With ``load_from``, ``resume`` and maybe
+            ``allow_partial_load`` (True: weights that the file lacks start
+            anew).
+        runner (Runner): Built, not started.
+
+    Raises:
+        CheckpointError: If the file is missing or does not fit.
+    """
+    load_from = cfg.get('load_from')
+    if not load_from or str(load_from).lower() == 'none':
+        return
+    if '://' not in load_from and not Path(load_from).is_file():
+        raise CheckpointError(
+            'load_from does not exist',
+            file=load_from,
+            fix='make it (the README beside the config says how), or start '
+            'without: --cfg-options load_from=None',
+        )
+    resume = bool(cfg.get('resume'))
+    check_weights(
+        unwrapped(runner.model),
+        load_from,
+        new_classes=not resume,
+        allow_missing=bool(cfg.get('allow_partial_load')) and not resume,
+    )
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the model inside of DistributedDataParallel and the like."""
+    return model.module if is_model_wrapper(model) else model
 
 
 def enable_amp(cfg: Config) -> None:
