@@ -6,6 +6,8 @@ import pytest
 from mmengine import Config
 
 from pmvis_mm.registry import DATASETS
+from pmvis_mm.structures import MaskTrack, PseudoMaskSet, VideoAnnotations
+from pmvis_mm.structures.rle import box_rle
 from pmvis_mm.testing.leak import find_masks
 from pmvis_mm.testing.tiny_coco import write_tiny_coco_clips
 from pmvis_mm.testing.tiny_vis import write_tiny_vis
@@ -17,6 +19,10 @@ BOX_CONFIGS = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')
     if 'box' in path.relative_to(CONFIGS).as_posix()
+)
+PSEUDO_CONFIGS = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.rglob('*-pseudo.py')
 )
 
 
@@ -139,3 +145,35 @@ def test_mmdets_packer_would_have_leaked(tiny):
     steps[-1] = dict(type='PackTrackInputs')
     found = find_masks(build(tiny, 'full', steps)[0])
     assert any('.instances[0].mask' in path for path in found)
+
+
+@pytest.mark.parametrize('name', PSEUDO_CONFIGS)
+def test_pseudo_config_sees_pseudo_masks_only(name, tiny):
+    """Boxes in, pseudo masks in: a real mask beside the boxes stays out."""
+    boxes = VideoAnnotations.from_file(tiny / 'instances.json')
+    masks = PseudoMaskSet.empty_like(boxes)
+    for annotated in boxes:
+        track = MaskTrack.empty_like(annotated)
+        masks.tracks[track.video_id].append(track)
+        if track.video_id == 0:
+            for t, box in enumerate(track.boxes):
+                if box is not None:  # two columns of the annotated box
+                    strip = (box[0], box[1], box[0] + 2, box[3])
+                    track.set(t, box_rle(strip, 32, 48), 'test', 1.0)
+    masks.dump(tiny / 'masks.json')
+    cfg = Config.fromfile(CONFIGS / name).train_dataloader.dataset
+    retarget(cfg, tiny)
+    cfg.pseudo_ann_file = str(tiny / 'masks.json')
+    loading = cfg.pipeline[1]
+    cfg.pipeline = [cfg.pipeline[0], loading, dict(type='PackVISInputs')]
+    loading.transforms = loading.transforms[:2]  # no augmentation
+    dataset = DATASETS.build(cfg)
+    for frame in dataset[0]['data_samples']:
+        gt = frame.gt_instances
+        widths = gt.masks.masks.any(axis=1).sum(axis=-1)
+        assert len(widths) and (widths == 2).all()
+    if not cfg.get('drop_unmasked'):
+        for frame in dataset[1]['data_samples']:
+            assert len(frame.gt_instances) > 0
+            assert not frame.gt_instances.masks.masks.any()
+            assert not frame.gt_instances.masks_valid.any()

@@ -97,7 +97,9 @@ def test_broken_and_missing_files_are_named(tmp_path):
 
 def test_missing_and_misshapen_weights_are_listed():
     model = nn.Linear(3, 2)
-    with pytest.raises(CheckpointError, match=r'lacks.*: bias \(2,\) \[file x'):
+    with pytest.raises(
+        CheckpointError, match=r'lacks.*: bias \(2,\) \[file x'
+    ):
         load_weights(model, dict(weight=torch.ones(2, 3)), 'x')
     with pytest.raises(
         CheckpointError, match=r'weight \(4, 3\), the model ha'
