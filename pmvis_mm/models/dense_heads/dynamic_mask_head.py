@@ -44,8 +44,6 @@ class DynamicMaskHead(BaseModule):
             logs as ``loss_<name>``. Defaults to None, for inference only.
         box_rule (str): See ``box_bitmasks``. Defaults to 'inclusive'.
         downsample (str): See ``box_bitmasks``. Defaults to 'sample2'.
-        similarity_dilation (int): Of the colour similarity that the data
-            preprocessor computes. Defaults to 2.
         deep_supervision (bool): Whether all decoder layers are trained, or
             only the last. Defaults to True.
         sync_avg_factor (bool): Passed to the losses: whether their
@@ -67,7 +65,6 @@ class DynamicMaskHead(BaseModule):
         mask_losses: Optional[Mapping[str, Mapping[str, Any]]] = None,
         box_rule: str = 'inclusive',
         downsample: str = 'sample2',
-        similarity_dilation: int = 2,
         deep_supervision: bool = True,
         sync_avg_factor: bool = True,
         init_cfg: Optional[dict] = None,
@@ -84,7 +81,6 @@ class DynamicMaskHead(BaseModule):
         self.mask_stride = mask_stride
         self.box_rule = box_rule
         self.downsample = downsample
-        self.similarity_dilation = similarity_dilation
         self.deep_supervision = deep_supervision
         self.mask_branch = MaskBranch(in_channels, mask_channels, num_levels)
         self.controller = MLP(
@@ -241,6 +237,7 @@ class DynamicMaskHead(BaseModule):
         batch_gt: Sequence[InstanceData],
         input_shape: Sequence[int],
         similarity: Optional[Tensor] = None,
+        similarity_dilation: int = 2,
     ) -> MaskTargets:
         """Build the targets that all decoder layers share.
 
@@ -251,6 +248,8 @@ class DynamicMaskHead(BaseModule):
                 batch, pixels.
             similarity (Tensor, optional): float, (N, T, K, h, w), from the
                 data preprocessor. Only the first frame is read.
+            similarity_dilation (int): Distance to its neighbours, pixels
+                at mask stride. Defaults to 2.
 
         Returns:
             MaskTargets: One row per instance.
@@ -262,7 +261,7 @@ class DynamicMaskHead(BaseModule):
             (int(input_shape[0]), int(input_shape[1])),
             self.mask_stride,
             similarity,
-            self.similarity_dilation,
+            similarity_dilation,
             self.needs('masks'),
             self.box_rule,
             self.downsample,

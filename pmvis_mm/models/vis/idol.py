@@ -152,10 +152,12 @@ class IDOL(BaseMOTModel):
         losses = head.loss_by_feat(
             cls_scores, bbox_preds, batch_gt, assignments
         )
+        colours = getattr(self.data_preprocessor, 'similarity', None) or {}
         targets = self.mask_head.get_targets(
             [sample.gt_instances for sample in key_samples],
             key_samples[0].batch_input_shape,
             similarity,
+            colours.get('dilation', 2),
         )
         losses.update(
             self.mask_head.loss_by_feat(

@@ -186,3 +186,12 @@ def test_half_precision_trains():
     assert all(value.dtype == torch.float32 for value in losses.values())
     total(losses).backward()
     assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_another_dilation_must_be_that_of_the_loss():
+    colours = dict(data_preprocessor=dict(similarity=dict(dilation=1)))
+    with pytest.raises(ConfigError, match='at dilation 1.*expects 8 at 2'):
+        losses_of(tiny_idol(BOXINST, colours), random_clip())
+    losses = dict(mask_losses=dict(pairwise=dict(dilation=1)))
+    model = tiny_idol(BOXINST, dict(colours, mask_head=losses))
+    assert losses_of(model, random_clip())['loss_pairwise'].isfinite()
