@@ -5,12 +5,10 @@ _base_ = [
     '../_base_/methods/idol-boxinst.py',
     '../_base_/datasets/coco_clips.py',
     '../_base_/pipelines/coco_box.py',
-    '../_base_/schedules/idol_coco.py',
+    '../_base_/schedules/idol_coco_148k.py',
     '../_base_/default_runtime.py',
 ]
 # ===Frequently modified parameters===
-max_iters = 148000
-lr_steps = [59200, 118400]
 # Pairs per GPU.
 batch_size = 2
 
@@ -34,15 +32,3 @@ train_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(supervision='box', pipeline=_base_.train_pipeline),
 )
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters + 1)
-param_scheduler = [
-    dict(
-        type='MultiStepLR',
-        begin=0,
-        end=max_iters,
-        by_epoch=False,
-        milestones=lr_steps,
-        gamma=0.1,
-    )
-]
-auto_scale_lr = dict(base_batch_size=16)

@@ -22,18 +22,9 @@ train_dataloader = dict(
         pipeline=_base_.train_pipeline,
     ),
 )
-val_dataloader = dict(
-    # Frame by frame, ten at a time: no whole video in memory.
-    batch_size=10,
-    sampler=dict(_delete_=True, type='TrackImgSampler'),
-    dataset=dict(pipeline=_base_.test_pipeline),
-)
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
-# The masks of this split are not public: results for the server.
 val_evaluator = dict(
-    type='VISMetric',
-    ann_file=_base_.data_root + _base_.val_ann_file,
-    format_only=True,
-    outfile_prefix='work_dirs/idol-boxinst_swin-l_8xb4-12k_youtubevis2019-box/val',
+    outfile_prefix='work_dirs/idol-boxinst_swin-l_8xb4-12k_youtubevis2019-box/val'
 )
 test_evaluator = val_evaluator

@@ -27,19 +27,10 @@ train_dataloader = dict(
         pipeline=_base_.train_pipeline,
     ),
 )
-val_dataloader = dict(
-    # Frame by frame, ten at a time: no whole video in memory.
-    batch_size=10,
-    sampler=dict(_delete_=True, type='TrackImgSampler'),
-    dataset=dict(pipeline=_base_.test_pipeline),
-)
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
-# The masks of this split are not public: results for the server.
 val_evaluator = dict(
-    type='VISMetric',
-    ann_file=_base_.data_root + _base_.val_ann_file,
-    format_only=True,
-    outfile_prefix='work_dirs/pm-vis_r50_8xb2-12k_ovis-pseudo/val',
+    outfile_prefix='work_dirs/pm-vis_r50_8xb2-12k_ovis-pseudo/val'
 )
 test_evaluator = val_evaluator
 auto_scale_lr = dict(base_batch_size=16)

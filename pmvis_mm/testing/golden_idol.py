@@ -14,9 +14,22 @@ from ..utils.checkpoint import load_weights
 from ..utils.vnext_names import vnext_to_mm
 from .vnext_weights import closed_form_state_dict
 
+_LOSSES = 'model.mask_head.mask_losses'
+_HEAD = 'model.detector.bbox_head'
 # Settings of the public code by their place in our config.
 _OPTIONS: Mapping[str, str] = {
-    'MODEL.IDOL.NUM_CLASSES': 'model.detector.bbox_head.num_classes',
+    'MODEL.IDOL.NUM_OBJECT_QUERIES': 'model.detector.num_queries',
+    'MODEL.IDOL.ENC_LAYERS': 'model.detector.encoder.num_layers',
+    'MODEL.IDOL.DEC_LAYERS': 'model.detector.decoder.num_layers',
+    'MODEL.IDOL.MASK_WEIGHT': f'{_LOSSES}.focal.loss_weight',
+    'MODEL.IDOL.DICE_WEIGHT': f'{_LOSSES}.dice.loss_weight',
+    'MODEL.IDOL.CLASS_WEIGHT': f'{_HEAD}.loss_cls.loss_weight',
+    'MODEL.IDOL.L1_WEIGHT': f'{_HEAD}.loss_bbox.loss_weight',
+    'MODEL.IDOL.GIOU_WEIGHT': f'{_HEAD}.loss_iou.loss_weight',
+    'MODEL.IDOL.REID_WEIGHT': 'model.track_head.loss_reid.loss_weight',
+    'MODEL.IDOL.INFERENCE_TW': 'model.tracker.temporal_weight',
+    'MODEL.IDOL.INFERENCE_FW': 'model.tracker.frame_weight',
+    'MODEL.IDOL.NUM_CLASSES': f'{_HEAD}.num_classes',
     'MODEL.IDOL.NMS_PRE': 'model.tracker.mask_nms_thr',
     'MODEL.IDOL.ADD_NEW_SCORE': 'model.tracker.new_score_thr',
     'MODEL.IDOL.MEMORY_LEN': 'model.tracker.memory_len',
@@ -64,7 +77,16 @@ def _overrides(config: Mapping[str, Any]) -> Dict[str, Any]:
     unknown = sorted(set(values) - set(_OPTIONS))
     if unknown:
         raise ValueError(f'{unknown} are not known here')
-    return {_OPTIONS[key]: _parsed(value) for key, value in values.items()}
+    ours = {_OPTIONS[key]: _parsed(value) for key, value in values.items()}
+    reid = ours.get(_OPTIONS['MODEL.IDOL.REID_WEIGHT'])
+    if reid is not None:
+        ours['model.track_head.loss_reid_aux.loss_weight'] = 1.5 * reid
+    # There either of the two switches hit counts on.
+    either = [
+        ours.get(f'model.tracker.{x}_weight') for x in ('temporal', 'frame')
+    ]
+    ours['model.tracker.frame_weight'] = either != [False, False]
+    return ours
 
 
 def _parsed(value: Any) -> Any:

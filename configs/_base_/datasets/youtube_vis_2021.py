@@ -28,11 +28,13 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
+    # Frame by frame, ten at a time: no whole video in memory. Models that
+    # look at whole videos take batch_size=1 and a DefaultSampler.
+    batch_size=10,
     num_workers=num_workers,
     persistent_workers=True,
     drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    sampler=dict(type='TrackImgSampler'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -44,3 +46,9 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+# The masks of this split are not public: results for the server. The leaf
+# config says where (outfile_prefix).
+val_evaluator = dict(
+    type='VISMetric', ann_file=data_root + val_ann_file, format_only=True
+)
+test_evaluator = val_evaluator

@@ -1,5 +1,4 @@
-# IDOL on pairs of views of COCO images, ResNet; Swin-L takes 148000
-# iterations of 16 pairs, see the leaf config.
+# IDOL on pairs of views of COCO images, ResNet: 32 pairs at a time.
 # ===Frequently modified parameters===
 max_iters = 59200
 lr_steps = [22200, 44400]
