@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import matplotlib
+from _curves import read_losses
 from mmengine.config import Config
 
 from pmvis_mm.apis import Pipeline
@@ -120,17 +121,6 @@ def run(args: argparse.Namespace) -> Dict[str, str]:
         val_ann_file=val / 'instances.json',
         val_img_prefix=val / 'JPEGImages',
     ).run()
-
-
-def read_losses(folder: Path) -> List[Dict[str, float]]:
-    """Log lines of a training, in order of their iteration."""
-    rows: Dict[int, Dict[str, float]] = {}
-    for path in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
-            if 'loss' in row:
-                rows[row['step']] = row
-    return [rows[step] for step in sorted(rows)]
 
 
 def draw(

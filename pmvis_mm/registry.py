@@ -74,5 +74,14 @@ TASK_UTILS = _child('TASK_UTILS', 'models')
 METRICS = _child('METRICS', 'evaluation.metrics')
 EVALUATOR = _child('EVALUATOR', 'evaluation')
 
-VISUALIZERS = _child('VISUALIZERS', 'visualization')
+VISUALIZERS = Registry(
+    mmdet_registry.VISUALIZERS.name,
+    parent=mmdet_registry.VISUALIZERS,
+    # The module, not the room: overlays of the offline half do without the
+    # compiled operations that mmdet.visualization needs.
+    locations=[
+        'mmdet.visualization',
+        'pmvis_mm.visualization.local_visualizer',
+    ],
+)
 VISBACKENDS = _child('VISBACKENDS', 'visualization')

@@ -16,7 +16,7 @@ default_hooks = dict(
         max_keep_ckpts=3,
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='TrackVisualizationHook', draw=False),
+    visualization=dict(type='VISVisualizationHook', draw=False),
 )
 custom_hooks = [
     dict(type='CheckSupervisionHook'),
@@ -30,7 +30,7 @@ env_cfg = dict(
 )
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(
-    type='TrackLocalVisualizer', vis_backends=vis_backends, name='visualizer'
+    type='VISLocalVisualizer', vis_backends=vis_backends, name='visualizer'
 )
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
 log_level = 'INFO'

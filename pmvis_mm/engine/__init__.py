@@ -7,6 +7,7 @@ from .hooks import (
     LossWarmupHook,
     NonFiniteLossHook,
     SHQMHook,
+    VISVisualizationHook,
 )
 from .model_wrapper import NoGradModelWrapper
 from .runner import LabelLoop
@@ -20,4 +21,5 @@ __all__ = [
     'NoGradModelWrapper',
     'NonFiniteLossHook',
     'SHQMHook',
+    'VISVisualizationHook',
 ]

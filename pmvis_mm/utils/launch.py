@@ -223,7 +223,7 @@ def enable_painting(cfg: Config, show_dir: str) -> None:
             '--show-dir needs default_hooks.visualization',
             file=cfg.filename,
             fix="add dict(type='DetVisualizationHook') for images or "
-            "dict(type='TrackVisualizationHook') for videos",
+            "dict(type='VISVisualizationHook') for videos",
         )
     hook.draw = True
     # The hooks join this to a time-stamped folder unless it is absolute.

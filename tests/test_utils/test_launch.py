@@ -113,7 +113,7 @@ def test_painting_needs_a_hook(tmp_path, monkeypatch):
     assert cfg.default_hooks.visualization.draw is True
     shown = cfg.default_hooks.visualization.test_out_dir
     assert shown == str(tmp_path / 'shown')
-    with pytest.raises(ConfigError, match='TrackVisualizationHook'):
+    with pytest.raises(ConfigError, match='VISVisualizationHook'):
         launch.enable_painting(Config(dict(default_hooks={})), 'x')
 
 

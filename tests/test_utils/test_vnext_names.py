@@ -1,3 +1,5 @@
+"""Names of the public checkpoints: cases 17 and 18."""
+
 import json
 from pathlib import Path
 
@@ -73,7 +75,7 @@ def our_names(module):
     }
 
 
-def test_every_name_is_used_or_a_duplicate(params):
+def test_case_18_every_name_is_used_or_a_duplicate(params):
     weights = closed_form_state_dict(params)
     assert sum('backbone' not in name for name in weights) == 354
     ours, report = vnext_to_mm(weights)
@@ -215,7 +217,7 @@ def plain_resnet(image, weights, blocks):
     return outs[1:]
 
 
-def test_resnet_computes_the_same(params):
+def test_case_17_resnet_computes_the_same(params):
     from mmdet.models.backbones import ResNet
 
     shapes = {n: s for n, s in params.items() if n.startswith(BACKBONE)}
@@ -331,7 +333,7 @@ def test_patch_merging_computes_the_same(swin_weights, stage):
     )
 
 
-def test_position_index_of_swin_needs_no_change(swin_weights):
+def test_case_17_position_index_of_swin_needs_no_change(swin_weights):
     grid = torch.stack(
         torch.meshgrid(torch.arange(4), torch.arange(4), indexing='ij')
     ).flatten(1)

@@ -4,6 +4,7 @@ from .check_supervision_hook import CheckSupervisionHook
 from .label_hooks import DOOBHook, SHQMHook
 from .loss_warmup_hook import LossWarmupHook
 from .nonfinite_loss_hook import NonFiniteLossHook
+from .vis_visualization_hook import VISVisualizationHook
 
 __all__ = [
     'CheckSupervisionHook',
@@ -11,4 +12,5 @@ __all__ = [
     'LossWarmupHook',
     'NonFiniteLossHook',
     'SHQMHook',
+    'VISVisualizationHook',
 ]

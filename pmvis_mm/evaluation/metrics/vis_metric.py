@@ -1,20 +1,18 @@
 """Average precision of video instance segmentation."""
 
-from collections import Counter
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-import numpy as np
-import torch
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 
 from ...registry import METRICS
 from ...structures import RLE, VideoAnnotations, VideoInfo
-from ...structures.rle import area, encode
+from ...structures.rle import box_rle
 from ...utils.errors import AnnotationError, ConfigError
 from ...utils.fileio import dump_json
 from ..functional import TrackAP, evaluate_tracks
 from .gather import GatherAllMetric
+from .predicted_track import PredictedTrack, to_list, to_rles, verdict
 
 SCORES = ('mean', 'max')
 _NEEDED = ('scores', 'labels', 'instances_id', 'masks')
@@ -46,10 +44,13 @@ class VISMetric(GatherAllMetric):
             ``format_only``.
         outfile_prefix (str, optional): Also write
             ``<outfile_prefix>.results.json``, as evaluation servers take
-            it. Frames without the instance are null. Defaults to None.
+            it. Defaults to None.
         format_only (bool): Only write that file: for videos whose truth is
             not public. Defaults to False.
         classwise (bool): Also report ``AP_<class>``. Defaults to False.
+        empty_rle (bool): Whether frames without the instance get an RLE
+            without a pixel, as IDOL's public code writes, instead of null;
+            metrics do not depend on it. Defaults to False.
         score (str): Score of a track: 'mean' or 'max' over the frames where
             it was predicted. Defaults to 'mean'.
         prefix (str): In front of the names of the metrics. Defaults to
@@ -71,6 +72,7 @@ class VISMetric(GatherAllMetric):
         outfile_prefix: Optional[str] = None,
         format_only: bool = False,
         classwise: bool = False,
+        empty_rle: bool = False,
         score: str = 'mean',
         prefix: Optional[str] = 'vis',
         collect_device: str = 'cpu',
@@ -89,6 +91,7 @@ class VISMetric(GatherAllMetric):
         self.outfile_prefix = outfile_prefix
         self.format_only = format_only
         self.classwise = classwise
+        self.empty_rle = empty_rle
         self.score = score
         self.truth = VideoAnnotations.from_file(
             ann_file, with_masks=not format_only, clip_boxes=True
@@ -134,7 +137,7 @@ class VISMetric(GatherAllMetric):
                 self.results.append(self._record(sample))
             if clip.get('pred_tracks') is not None:
                 video_id = self.results[-1]['video_id']
-                self.results.append(_verdict(video_id, clip['pred_tracks']))
+                self.results.append(verdict(video_id, clip['pred_tracks']))
 
     def _record(self, sample: Dict[str, Any]) -> Dict[str, Any]:
         video, frame = self._locate(sample)
@@ -150,10 +153,10 @@ class VISMetric(GatherAllMetric):
         return dict(
             video_id=video.id,
             frame_id=frame,
-            ids=_to_list(found['instances_id']),
-            labels=_to_list(found['labels']),
-            scores=_to_list(found['scores']),
-            masks=_to_rles(found['masks'], video, frame),
+            ids=to_list(found['instances_id']),
+            labels=to_list(found['labels']),
+            scores=to_list(found['scores']),
+            masks=to_rles(found['masks'], video, frame),
         )
 
     def _locate(self, sample: Dict[str, Any]) -> Tuple[VideoInfo, int]:
@@ -199,12 +202,26 @@ class VISMetric(GatherAllMetric):
         tracks = self._tracks(results, category_ids)
         if self.outfile_prefix is not None:
             path = f'{self.outfile_prefix}.results.json'
-            dump_json(tracks, path)
+            dump_json(self._for_server(tracks), path)
             print_log(f'{len(tracks)} tracks written to {path}', 'current')
         if self.format_only:
             return {}
         quality = evaluate_tracks(tracks, self.truth, category_ids)
         return self._report(quality)
+
+    def _for_server(
+        self, tracks: List[Dict[str, Any]]
+    ) -> List[Dict[str, Any]]:
+        """Fill frames without the instance as ``empty_rle`` says."""
+        if not self.empty_rle:
+            return tracks
+        filled = []
+        for track in tracks:
+            video = self.truth.videos[track['video_id']]
+            empty = box_rle((0, 0, 0, 0), video.height, video.width)
+            masks = [rle or empty for rle in track['segmentations']]
+            filled.append(dict(track, segmentations=masks))
+        return filled
 
     def _report(self, quality: TrackAP) -> Dict[str, float]:
         metrics = quality.summary()
@@ -246,12 +263,12 @@ class VISMetric(GatherAllMetric):
             if 'rows' not in r
         }
         verdicts = {r['video_id']: r['rows'] for r in results if 'rows' in r}
-        tracks: Dict[Tuple[int, int], _Track] = {}
+        tracks: Dict[Tuple[int, int], PredictedTrack] = {}
         for (video_id, frame), record in sorted(
             frames.items(), key=lambda item: item[0]
         ):
             for number, key in enumerate(record['ids']):
-                track = tracks.setdefault((video_id, key), _Track())
+                track = tracks.setdefault((video_id, key), PredictedTrack())
                 track.add(
                     frame,
                     record['labels'][number],
@@ -270,12 +287,29 @@ class VISMetric(GatherAllMetric):
                 video_id=video_id,
                 score=score,
                 category_id=self._category(label, category_ids, video_id),
-                segmentations=[
-                    tracks[video_id, key].masks.get(t) if t >= start else None
-                    for t in range(self.truth.videos[video_id].length)
-                ],
+                segmentations=self._masks(tracks, video_id, key, start),
             )
             for video_id, key, start, label, score in judged
+        ]
+
+    def _masks(
+        self,
+        tracks: Mapping[Tuple[int, int], PredictedTrack],
+        video_id: int,
+        key: int,
+        start: int,
+    ) -> List[Optional[RLE]]:
+        """List the masks of a track, from frame ``start`` on."""
+        track = tracks.get((video_id, key))
+        if track is None:
+            raise ConfigError(
+                f'pred_tracks names instance {key}, which no frame has',
+                video=video_id,
+                fix='let the model judge only tracks of its frames',
+            )
+        return [
+            track.masks.get(t) if t >= start else None
+            for t in range(self.truth.videos[video_id].length)
         ]
 
     def _category(
@@ -290,74 +324,3 @@ class VISMetric(GatherAllMetric):
                 fix='set num_classes of the model to that of the dataset',
             )
         return category_ids[label]
-
-
-class _Track:
-    """Predictions of one instance, collected over the frames."""
-
-    def __init__(self) -> None:
-        self.masks: Dict[int, RLE] = {}
-        self._labels: List[int] = []
-        self._scores: List[float] = []
-
-    def add(
-        self, frame: int, label: int, score: float, mask: Optional[RLE]
-    ) -> None:
-        self._labels.append(label)
-        self._scores.append(score)
-        if mask is not None:
-            self.masks[frame] = mask
-
-    def score(self, mode: str) -> float:
-        """Score of the track, float64."""
-        return float(
-            np.mean(self._scores) if mode == 'mean' else np.max(self._scores)
-        )
-
-    def label(self) -> int:
-        """Label of most frames; ties go to the higher mean score."""
-        counts = Counter(self._labels)
-
-        def rank(label: int) -> Tuple[int, float, int]:
-            scores = [
-                s for s, k in zip(self._scores, self._labels) if k == label
-            ]
-            return counts[label], float(np.mean(scores)), -label
-
-        return max(counts, key=rank)
-
-
-def _verdict(video_id: int, tracks: Any) -> Dict[str, Any]:
-    """Record what a model says of the tracks of a whole video."""
-    if isinstance(tracks, BaseDataElement):
-        tracks = tracks.to_dict()
-    names = ('instances_id', 'start_frames', 'labels', 'scores')
-    columns = [_to_list(tracks[name]) for name in names]
-    return dict(video_id=video_id, rows=list(zip(*columns)))
-
-
-def _to_list(values: Any) -> list:
-    if isinstance(values, torch.Tensor):
-        return values.detach().cpu().tolist()
-    return np.asarray(values).tolist()
-
-
-def _to_rles(masks: Any, video: VideoInfo, frame: int) -> List[Optional[RLE]]:
-    """Encode masks; None where a mask is empty."""
-    if isinstance(masks, torch.Tensor):
-        masks = masks.detach().cpu().numpy()
-    rles = []
-    for mask in masks:
-        rle = mask if isinstance(mask, dict) else encode(np.asarray(mask))
-        if isinstance(rle['counts'], bytes):
-            rle = dict(rle, counts=rle['counts'].decode('ascii'))
-        if list(rle['size']) != [video.height, video.width]:
-            raise ConfigError(
-                f'predicted mask is {rle["size"]} but the frames are '
-                f'{[video.height, video.width]} (height, width)',
-                video=video.id,
-                frame=frame,
-                fix='let the model rescale its masks to "ori_shape"',
-            )
-        rles.append(rle if area(rle) else None)
-    return rles

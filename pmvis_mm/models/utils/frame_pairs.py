@@ -42,19 +42,25 @@ def make_pair(key: DetDataSample, ref: DetDataSample) -> FramePair:
     same = key_gt.instances_ids[:, None] == ref_gt.instances_ids[None]
     key_rows, ref_rows = same.nonzero(as_tuple=True)
     return FramePair(
-        key=InstanceData(
-            bboxes=_normalised(key_gt.bboxes, key), labels=key_gt.labels
-        ),
-        ref=InstanceData(
-            bboxes=_normalised(ref_gt.bboxes[ref_rows], ref),
-            labels=key_gt.labels[key_rows],
-        ),
+        key=_instances(key, key_gt.bboxes, key_gt.labels),
+        ref=_instances(ref, ref_gt.bboxes[ref_rows], key_gt.labels[key_rows]),
         ref_rows=key_rows,
     )
 
 
-def _normalised(boxes: Tensor, sample: DetDataSample) -> Tensor:
-    """Boxes xyxy in pixels to cxcywh in [0, 1]."""
+def _instances(
+    sample: DetDataSample, boxes: Tensor, labels: Tensor
+) -> InstanceData:
+    """Boxes xyxy in pixels to cxcywh in [0, 1]; errors name the frame."""
     height, width = sample.img_shape[:2]
     scale = torch.tensor([width, height, width, height])
-    return bbox_xyxy_to_cxcywh(boxes.float()) / scale.to(boxes.device)
+    where = {
+        key: sample.get(key)
+        for key in ('video_id', 'frame_id')
+        if key in sample
+    }
+    return InstanceData(
+        metainfo=where,
+        bboxes=bbox_xyxy_to_cxcywh(boxes.float()) / scale.to(boxes.device),
+        labels=labels,
+    )

@@ -382,3 +382,108 @@ def test_test_loop_over_frames_or_whole_videos(repo_root, tmp_path):
     assert {t['category_id'] for t in tracks} <= {3, 0}
     assert all(len(t['segmentations']) == 3 for t in tracks)
     assert 0 <= metrics['vis/AP'] < 0.5  # of random weights
+
+
+def judged(video, rows):
+    """The clip of a video with what the model says of its tracks.
+
+    rows: (id, first frame that counts, label, score).
+    """
+    sample = clip(*(frame(video, t, perfect(video, t)) for t in range(2)))
+    ids, starts, labels, scores = (torch.tensor(c) for c in zip(*rows))
+    sample.pred_tracks = InstanceData(
+        instances_id=ids, start_frames=starts, labels=labels, scores=scores
+    )
+    return sample
+
+
+def written(metric, clips, meta=META):
+    """Tracks of the results file."""
+    metrics = evaluate(metric, clips, meta)
+    with open(f'{metric.outfile_prefix}.results.json') as file:
+        return metrics, json.load(file)
+
+
+def test_case_26_json_of_the_reference(ann_file, tmp_path):
+    """As IDOL's public code writes results (case 26 of its numbers)."""
+    from pycocotools import mask as coco_mask
+
+    def encoded(mask):
+        array = np.array(mask[:, :, None], order='F', dtype='uint8')
+        rle_ = coco_mask.encode(array)[0]
+        return dict(size=rle_['size'], counts=rle_['counts'].decode('utf-8'))
+
+    rows = [(0, 0, 0, 0.75), (0, 0, 1, 0.25), (1, 0, 1, 0.5)]
+    clips = [judged(0, rows), judged(5, [(2, 1, 1, 0.125)])]
+    metric = VISMetric(
+        ann_file, outfile_prefix=str(tmp_path / 'r'), empty_rle=True
+    )
+    _, tracks = written(metric, clips)
+    empty = np.zeros(SIZE, bool)
+    bar = [dense(0, 0, 2, 8), dense(1, 0, 3, 8)]
+    square = [dense(4, 1, 8, 5), empty]
+    late = [empty, dense(3, 2, 7, 6)]  # a hit before its start is no hit
+    assert tracks == [
+        dict(
+            video_id=video,
+            score=score,
+            category_id=category,
+            segmentations=[encoded(mask) for mask in masks],
+        )
+        for video, score, category, masks in (
+            (0, 0.75, 7, bar),
+            (0, 0.25, 3, bar),  # the same track under a second class
+            (0, 0.5, 3, square),
+            (5, 0.125, 3, late),
+        )
+    ]
+
+
+def test_case_26_ids_from_one_to_k_are_labels_plus_one(ann_file, tmp_path):
+    with open(ann_file) as file:
+        data = json.load(file)
+    for category, key in zip(data['categories'], (1, 2)):
+        category['id'] = key
+    for track in data['annotations']:
+        track['category_id'] = {7: 1, 3: 2}[track['category_id']]
+    path = tmp_path / 'ids.json'
+    path.write_text(json.dumps(data))
+    metric = VISMetric(str(path), outfile_prefix=str(tmp_path / 'r'))
+    rows = [(0, 0, 0, 0.5), (0, 0, 1, 0.5)]
+    _, tracks = written(metric, [judged(0, rows)])
+    assert [track['category_id'] for track in tracks] == [1, 2]
+
+
+def test_empty_rle_changes_the_file_and_nothing_else(ann_file, tmp_path):
+    def half(video, t, found):
+        return found if t == 0 else []
+
+    found = {}
+    for flag in (False, True):
+        prefix = str(tmp_path / str(flag))
+        metric = VISMetric(ann_file, outfile_prefix=prefix, empty_rle=flag)
+        found[flag] = written(metric, whole(half))
+    assert found[False][0] == found[True][0]
+    for with_null, filled in zip(found[False][1], found[True][1]):
+        first, absent = with_null.pop('segmentations')
+        assert absent is None
+        same, zeros = filled.pop('segmentations')
+        assert first == same and zeros['size'] == list(SIZE)
+        assert not rle.decode(zeros).any()
+        assert with_null == filled
+
+
+def test_models_with_and_without_verdicts_in_one_run(ann_file, tmp_path):
+    # Video 0 is judged by the model, video 5 from its frames.
+    metric = VISMetric(ann_file, outfile_prefix=str(tmp_path / 'r'))
+    metrics, tracks = written(
+        metric, [judged(0, [(0, 0, 0, 0.5), (1, 0, 1, 0.5)]), whole()[1]]
+    )
+    assert metrics['vis/AP'] == pytest.approx(1)
+    assert [(t['video_id'], t['category_id']) for t in tracks] == [
+        (5, 3),
+        (0, 7),
+        (0, 3),
+    ]
+    with pytest.raises(ConfigError, match=r'instance 9, which no.*video 0'):
+        evaluate(VISMetric(ann_file), [judged(0, [(9, 0, 0, 0.5)])])

@@ -45,7 +45,7 @@ def feats_of(number, canvas):
     return tuple(torch.randn(number, 32, *size) for size in sizes)
 
 
-def test_mask_of_the_added_level_comes_from_the_finest(detector):
+def test_case_16_mask_of_the_added_level_comes_from_the_finest(detector):
     canvas = (480, 352)
     samples = samples_of([(480, 352), (418, 300)], canvas)
     feats = feats_of(2, canvas)

@@ -11,7 +11,7 @@ def _boxes(*rows) -> torch.Tensor:
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, 4)
 
 
-def test_value_of_the_reference():
+def test_case_7_value_of_the_reference():
     pred = bbox_cxcywh_to_xyxy(_boxes((0.45, 0.55, 0.3, 0.3)))
     target = bbox_cxcywh_to_xyxy(_boxes((0.5, 0.5, 0.2, 0.4)))
     loss = BoxGIoULoss()(pred, target)

@@ -21,6 +21,12 @@ def test_hand_value():
     assert loss.item() == pytest.approx(3 * (1 - 4 / 6), abs=1e-6)
 
 
+def test_case_8_value_of_the_reference():
+    logits = torch.tensor([0.0, 1.0, -1.0, 2.0]).view(1, 1, 1, 4)
+    loss = MaskDiceLoss()(logits, _targets([[[[0.0, 1.0, 0.0, 1.0]]]]))
+    assert loss.item() == pytest.approx(0.2150398, abs=1e-6)
+
+
 def test_equals_mmdet_naive_dice_loss():
     pytest.importorskip('mmcv.ops', reason='mmdet.models needs its ops')
     from mmdet.models.losses import DiceLoss

@@ -23,6 +23,12 @@ def test_hand_value():
     assert loss.item() == pytest.approx((on + beside) / 2, abs=1e-7)
 
 
+def test_case_8_value_of_the_reference():
+    logits = torch.tensor([0.0, 1.0, -1.0, 2.0]).view(1, 1, 1, 4)
+    loss = MaskFocalLoss()(logits, _targets([[[[0.0, 1.0, 0.0, 1.0]]]]))
+    assert loss.item() == pytest.approx(0.0382685, abs=1e-7)
+
+
 def test_equals_mmdet_focal_loss():
     pytest.importorskip('mmcv.ops', reason='mmdet.models needs its ops')
     from mmdet.models.losses.focal_loss import py_sigmoid_focal_loss

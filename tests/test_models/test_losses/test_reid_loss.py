@@ -18,7 +18,7 @@ def _mask(*rows) -> torch.Tensor:
     return torch.tensor(rows, dtype=torch.bool)
 
 
-def test_contrastive_value_of_the_reference():
+def test_case_5_contrastive_value_of_the_reference():
     # v = (1, 0): dot products are the first coordinates.
     key = torch.tensor([[1.0, 0.0]])
     ref = torch.tensor(
@@ -35,7 +35,7 @@ def test_contrastive_value_of_the_reference():
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
-def test_cosine_value_of_the_reference():
+def test_case_5_cosine_value_of_the_reference():
     key = torch.tensor([[2.0, 0.0]])
     cosines = (0.9, 0.2, -0.1)
     ref = torch.tensor([[c, math.sqrt(1 - c * c)] for c in cosines])

@@ -144,7 +144,7 @@ def _oracle_query(matched, cost):
 
 
 # ------------------------------------------------------------------- tests
-def test_case_of_the_reference():
+def test_case_9_of_the_reference():
     boxes = torch.zeros(12, 4)
     boxes[:, 0] = torch.linspace(0.05, 0.95, 12)
     boxes[:, 1:] = torch.tensor([0.5, 0.2, 0.4])
@@ -163,7 +163,7 @@ def test_case_of_the_reference():
     assert torch.all(overlaps[result.gt_inds == 0] == 0)
 
 
-def test_equals_the_oracle():
+def test_case_10_and_11_equal_the_oracle():
     assigner = IDOLSimOTAAssigner()
     recovered = 0
     for seed in range(320):

@@ -18,7 +18,7 @@ def _grey(level: int, size: int = 32) -> torch.Tensor:
     return torch.full((1, 3, size, size), level, dtype=torch.uint8)
 
 
-def test_g1_neighbour_order():
+def test_b13_g1_neighbour_order():
     # Lightness 10 * row + column; the similarity tells which neighbour it is.
     ramp = torch.zeros(3, 5, 5)
     ramp[0] = 10.0 * torch.arange(5)[:, None] + torch.arange(5)

@@ -195,3 +195,13 @@ def test_another_dilation_must_be_that_of_the_loss():
     losses = dict(mask_losses=dict(pairwise=dict(dilation=1)))
     model = tiny_idol(BOXINST, dict(colours, mask_head=losses))
     assert losses_of(model, random_clip())['loss_pairwise'].isfinite()
+
+
+def test_diverged_weights_are_reported_with_video_and_frame():
+    model = tiny_idol(IDOL)
+    torch.nn.init.constant_(
+        model.detector.bbox_head.cls_branches[0].weight, float('nan')
+    )
+    batch = random_clip(video_id=7, first_frame=3, video_length=9)
+    with pytest.raises(PMVISError, match=r'NaN.*video 7, frame 3.*diverged'):
+        losses_of(model, batch)

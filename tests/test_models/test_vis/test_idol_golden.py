@@ -1,4 +1,4 @@
-"""IDOL gives the outputs, losses and gradients of the reference."""
+"""Cases 16 and 25: outputs, losses and gradients of the reference."""
 
 import json
 from pathlib import Path
@@ -79,7 +79,7 @@ def _assert_close(ours, theirs, tolerance=1e-4):
     assert np.abs(ours - theirs).max() <= tolerance * scale
 
 
-def test_frame_outputs(case):
+def test_case_16_frame_outputs(case):
     _, golden, model = case
     frames = golden['frames']
     data = _prepare(model, frames, _clip(frames))
@@ -151,7 +151,7 @@ def _train_clip(golden):
     return clip
 
 
-def test_losses_and_gradients(case):
+def test_case_25_losses_and_gradients(case):
     path, golden, model = case
     data = _prepare(
         model, golden['train_frames'], _train_clip(golden), training=True

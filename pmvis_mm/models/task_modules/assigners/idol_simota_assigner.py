@@ -1,6 +1,6 @@
 """One-to-many assignment of IDOL."""
 
-from typing import Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 from mmdet.models.task_modules.assigners import AssignResult, BaseAssigner
@@ -105,7 +105,8 @@ class IDOLSimOTAAssigner(BaseAssigner):
                 sigmoid probabilities, and ``bboxes``, float, (Q, 4),
                 cxcywh in units of the unpadded image's width and height.
             gt_instances (InstanceData): ``bboxes``, float, (G, 4), alike,
-                and ``labels``, int64, (G,).
+                and ``labels``, int64, (G,). ``video_id`` and ``frame_id``
+                in its metainfo, if there are any, appear in errors.
             gt_instances_ignore (InstanceData, optional): Not used.
             img_meta (dict, optional): Not used.
 
@@ -209,6 +210,7 @@ class IDOLSimOTAAssigner(BaseAssigner):
                 'and boxes are',
                 fix='look for boxes without width and height among '
                 'predictions and annotations',
+                **_place(gt),
             )
         return cost, iou
 
@@ -288,4 +290,9 @@ def _check_instances(pred: InstanceData, gt: InstanceData) -> None:
     ]
     for good, (problem, fix) in zip(sound, problems):
         if not good:
-            raise PMVISError(problem, fix=fix)
+            raise PMVISError(problem, fix=fix, **_place(gt))
+
+
+def _place(gt: InstanceData) -> Dict[str, Any]:
+    """Video and frame, if the instances say where they are from."""
+    return dict(video=gt.get('video_id'), frame=gt.get('frame_id'))
