@@ -22,6 +22,7 @@ custom_hooks = [
     dict(type='CheckSupervisionHook'),
     dict(type='LossWarmupHook'),
     dict(type='NonFiniteLossHook'),
+    dict(type='RandomStateHook'),
 ]
 env_cfg = dict(
     cudnn_benchmark=False,

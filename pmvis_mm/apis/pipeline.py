@@ -179,6 +179,8 @@ class Pipeline:
             fresh = done.get('key') == key and Path(done['output']).exists()
             if not fresh:
                 print_log(f'== stage {number}/{len(self.stages)}: {name}')
+                if stage['type'] == 'train':
+                    _set_aside_other_training(folder, key)
                 start = time.perf_counter()
                 output = self._runners[stage['type']](stage, folder)
                 seconds = time.perf_counter() - start
@@ -339,6 +341,24 @@ def _absolute(path: Any) -> Optional[str]:
 
 def _config_path(stage: Stage) -> Path:
     return find_config(stage['config'])
+
+
+def _set_aside_other_training(folder: Path, key: str) -> None:
+    """Rename the folder of a training that had another config or inputs.
+
+    Left in place it would be resumed, as if it had learned from the new ones.
+    """
+    started, finished = folder / 'started.json', folder / 'stage.json'
+    for stamp in (started, finished):
+        if stamp.is_file() and load_json(stamp).get('key') != key:
+            number = 1
+            while folder.with_name(f'{folder.name}.old{number}').exists():
+                number += 1
+            target = folder.with_name(f'{folder.name}.old{number}')
+            folder.rename(target)
+            print_log(f'config or inputs changed: old training is in {target}')
+            break
+    dump_json(dict(key=key), started)
 
 
 def _priors(priors: Mapping[str, str]) -> Dict[str, str]:

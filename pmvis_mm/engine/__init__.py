@@ -6,6 +6,7 @@ from .hooks import (
     DOOBHook,
     LossWarmupHook,
     NonFiniteLossHook,
+    RandomStateHook,
     SHQMHook,
     VISVisualizationHook,
 )
@@ -20,6 +21,7 @@ __all__ = [
     'LossWarmupHook',
     'NoGradModelWrapper',
     'NonFiniteLossHook',
+    'RandomStateHook',
     'SHQMHook',
     'VISVisualizationHook',
 ]

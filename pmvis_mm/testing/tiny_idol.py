@@ -17,7 +17,7 @@ from ..registry import MODELS
 _CHANNELS = 32
 _ATTENTION = dict(embed_dims=_CHANNELS, num_heads=4)
 _FFN = dict(embed_dims=_CHANNELS, feedforward_channels=32)
-_SMALL = dict(
+TINY_MODEL = dict(
     detector=dict(
         num_queries=20,
         backbone=dict(base_channels=8),
@@ -65,7 +65,7 @@ def tiny_idol(
         BaseModel: In training mode.
     """
     cfg = Config.fromfile(config)
-    cfg.merge_from_dict(dict(model=_SMALL))
+    cfg.merge_from_dict(dict(model=TINY_MODEL))
     cfg.merge_from_dict(dict(model=dict(overrides or {})))
     torch.manual_seed(seed)
     with DefaultScope.overwrite_default_scope('pmvis_mm'):

@@ -121,6 +121,50 @@ def test_stages_run_once_until_an_input_changes(data, capfd):
     assert 'stage filtered took' in out and out.count('is up to date') == 2
 
 
+@pytest.fixture
+def trainings(monkeypatch):
+    """Trainings that would have run, with the checkpoint they resume."""
+    seen = []
+
+    def train(self, tool, arguments, options):
+        folder = arguments[arguments.index('--work-dir') + 1]
+        last = folder / 'last_checkpoint'
+        seen.append(last.read_text() if last.is_file() else None)
+        assert arguments[-1] == '--resume'
+        checkpoint = folder / f'iter_{len(seen)}.pth'
+        checkpoint.write_text('')
+        last.write_text(str(checkpoint))
+        if len(seen) == 1:
+            raise RuntimeError('killed')
+
+    monkeypatch.setattr(Pipeline, '_call', train)
+    return seen
+
+
+def test_training_resumes_only_its_own_config_and_inputs(data, trainings):
+    config = 'pm_vis/pm-vis_r18_1xb4-2k_own-pseudo.py'
+    pseudo = data / 'masks.json'
+    pseudo.write_text('1')
+    stage = dict(name='t', type='train', config=config, pseudo=str(pseudo))
+    folder = data.parent / 'work/t'
+    with pytest.raises(RuntimeError, match='killed'):
+        build(data, [stage]).run()
+    build(data, [stage]).run()  # goes on
+    build(data, [stage]).run()  # is up to date
+    assert trainings == [None, str(folder / 'iter_1.pth')]
+
+    pseudo.write_text('2')  # better masks under the same name
+    outputs = build(data, [stage]).run()
+    assert trainings[2:] == [None]
+    assert outputs['t'] == str(folder / 'iter_3.pth')
+    assert (folder.with_name('t.old1') / 'iter_2.pth').is_file()
+
+    stage['options'] = {'train_cfg.max_iters': 3}
+    build(data, [stage]).run()
+    assert trainings[3:] == [None]
+    assert (folder.with_name('t.old2') / 'iter_3.pth').is_file()
+
+
 def test_failing_stage_keeps_the_finished_ones(data):
     broken = dict(
         LABEL, name='b', options={'model.type': 'NoSuchSource'}, priors={}

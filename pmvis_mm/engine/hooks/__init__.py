@@ -4,6 +4,7 @@ from .check_supervision_hook import CheckSupervisionHook
 from .label_hooks import DOOBHook, SHQMHook
 from .loss_warmup_hook import LossWarmupHook
 from .nonfinite_loss_hook import NonFiniteLossHook
+from .random_state_hook import RandomStateHook
 from .vis_visualization_hook import VISVisualizationHook
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     'DOOBHook',
     'LossWarmupHook',
     'NonFiniteLossHook',
+    'RandomStateHook',
     'SHQMHook',
     'VISVisualizationHook',
 ]

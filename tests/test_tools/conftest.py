@@ -1,0 +1,42 @@
+"""Tiny trainings that several tests look at."""
+
+import pytest
+
+pytest.importorskip('mmcv.ops', exc_type=ImportError)
+
+from pmvis_mm.testing import tiny_runs
+
+
+@pytest.fixture(scope='module')
+def tiny_data(tmp_path_factory):
+    """Four videos to train on, two to test with; masks for PM-VIS."""
+    root = tmp_path_factory.mktemp('shapes')
+    tiny_runs.write_tiny_shapes(root)
+    return root
+
+
+@pytest.fixture(scope='module')
+def tiny_configs(tiny_data, config_root, tmp_path_factory):
+    """Tiny leaf configs of the three methods."""
+    folder = tmp_path_factory.mktemp('configs')
+    return tiny_runs.write_tiny_configs(folder, tiny_data, config_root)
+
+
+@pytest.fixture(scope='module')
+def tool(repo_root):
+    """Function that runs a tool in this process; returns its exit code."""
+
+    def run(name, *words):
+        return tiny_runs.run_tool(repo_root / 'tools' / name, *words)
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def trained(tool, tiny_configs, tmp_path_factory):
+    """Work dir of four iterations of IDOL-BoxInst, with validation."""
+    work_dir = tmp_path_factory.mktemp('box')
+    tiny_runs.train_tiny(
+        tool, tiny_configs['box'], work_dir, 'train_cfg.max_iters=4'
+    )
+    return work_dir
