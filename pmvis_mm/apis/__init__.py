@@ -5,9 +5,11 @@ from typing import Any, List
 _ROOMS = dict(
     Pipeline='pipeline',
     build_frame_pipeline='inference',
+    convert_deaot_checkpoint='deaot_checkpoint',
     convert_idol_checkpoint='idol_checkpoint',
     init_vis_model='inference',
     iter_predictions='inference',
+    load_deaot_checkpoint='deaot_checkpoint',
 )
 
 __all__ = sorted(_ROOMS)

@@ -12,10 +12,19 @@ from .losses import (
     MaskFocalLoss,
     PairwiseAffinityLoss,
 )
+from .sam import (
+    HQMaskDecoder,
+    HQSAMSegmenter,
+    SAMMaskDecoder,
+    SAMPromptEncoder,
+    SAMTinyViT,
+    SAMViT,
+)
 from .task_modules import IDOLSimOTAAssigner
 from .trackers import IDOLTracker, TrackRecords
 from .tracking_heads import IDOLTrackHead
 from .vis import IDOL
+from .vos import DeAOT, DeAOTPropagator, DilatedMobileNetV2
 
 __all__ = [
     'IDOL',
@@ -23,7 +32,12 @@ __all__ = [
     'BoxProjectionLoss',
     'ContrastiveReIDLoss',
     'CosineReIDLoss',
+    'DeAOT',
+    'DeAOTPropagator',
+    'DilatedMobileNetV2',
     'DynamicMaskHead',
+    'HQMaskDecoder',
+    'HQSAMSegmenter',
     'IDOLDetector',
     'IDOLHead',
     'IDOLSimOTAAssigner',
@@ -32,6 +46,10 @@ __all__ = [
     'MaskDiceLoss',
     'MaskFocalLoss',
     'PairwiseAffinityLoss',
+    'SAMMaskDecoder',
+    'SAMPromptEncoder',
+    'SAMTinyViT',
+    'SAMViT',
     'TrackRecords',
     'VISDataPreprocessor',
 ]

@@ -99,7 +99,20 @@ class PropagationSource(MaskSource):
         Yields:
             tuple: Frame index and S bool masks (H, W), None for seeds that
             have not started. Each frame beyond the first seed comes once.
+            A keyframe keeps its own mask, whatever comes for it.
         """
+
+    def batches(self, seeds: Sequence[Seed]) -> List[List[int]]:
+        """Divide the seeds among sweeps; a subclass may want several.
+
+        Args:
+            seeds (Sequence[Seed]): All seeds of a video.
+
+        Returns:
+            list[list[int]]: Positions of the seeds that share a sweep in
+            each direction; none are empty.
+        """
+        return [list(range(len(seeds)))] if seeds else []
 
     def label(self, video: LabelVideo) -> LabelResult:
         """See the base class."""
@@ -165,11 +178,15 @@ class PropagationSource(MaskSource):
         """Track every seed both ways; the keyframe keeps its own mask."""
         length = video.info.length
         paths: List[List[Optional[RLE]]] = [[None] * length for _ in seeds]
-        for reverse in (False, True) if seeds else ():
-            for frame, masks in self.propagate(video.frames, seeds, reverse):
-                for path, mask in zip(paths, masks):
-                    if mask is not None and mask.any():
-                        path[frame] = encode(mask)
+        for batch in self.batches(seeds):
+            mine = [seeds[number] for number in batch]
+            for reverse in (False, True):
+                for frame, masks in self.propagate(
+                    video.frames, mine, reverse
+                ):
+                    for number, mask in zip(batch, masks):
+                        if mask is not None and mask.any():
+                            paths[number][frame] = encode(mask)
         for path, seed in zip(paths, seeds):
             path[seed.frame] = seed.mask
             if self.crop_tracks:

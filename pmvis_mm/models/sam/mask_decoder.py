@@ -1,0 +1,205 @@
+"""From tokens and image to masks: SAM's decoder and that of HQ-SAM."""
+
+from typing import Optional, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from ...registry import MODELS
+from .layers import MLP, LayerNorm2d
+from .two_way_transformer import TwoWayTransformer
+
+_NUM_MASKS = 4  # token 0 for clear prompts, 1 to 3 for ambiguous ones
+
+
+@MODELS.register_module()
+class SAMMaskDecoder(nn.Module):
+    """Mask decoder of `SAM <https://arxiv.org/abs/2304.02643>`_.
+
+    The baseline of :class:`HQMaskDecoder`.
+
+    Args:
+        embed_dims (int): Channels of embedding and tokens. Defaults to 256.
+        early_channels (int, optional): Channels of the encoder's early
+            features, which SAM does not use.
+        multimask_output (bool): Whether the mask is the one of SAM's three
+            for ambiguous prompts that it believes in most, instead of the
+            one for clear prompts such as boxes. Defaults to False.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int = 256,
+        early_channels: Optional[int] = None,
+        multimask_output: bool = False,
+    ) -> None:
+        super().__init__()
+        quarter, eighth = embed_dims // 4, embed_dims // 8
+        self.multimask_output = multimask_output
+        self.transformer = TwoWayTransformer(embed_dims)
+        self.iou_token = nn.Embedding(1, embed_dims)
+        self.mask_tokens = nn.Embedding(_NUM_MASKS, embed_dims)
+        self.output_upscaling = nn.Sequential(
+            nn.ConvTranspose2d(embed_dims, quarter, 2, stride=2),
+            LayerNorm2d(quarter),
+            nn.GELU(),
+            nn.ConvTranspose2d(quarter, eighth, 2, stride=2),
+            nn.GELU(),
+        )
+        self.output_hypernetworks_mlps = nn.ModuleList(
+            MLP(embed_dims, embed_dims, eighth) for _ in range(_NUM_MASKS)
+        )
+        self.iou_prediction_head = MLP(embed_dims, 256, _NUM_MASKS)
+
+    def image_features(
+        self, embedding: Tensor, early: Tensor
+    ) -> Optional[Tensor]:
+        """Compute what depends on the image alone; SAM has nothing.
+
+        Args:
+            embedding (Tensor): float, (B, C, h, w), of the encoder.
+            early (Tensor): float, (B, early_channels, h, w), of the encoder.
+
+        Returns:
+            Tensor, optional: float, (B, C / 8, 4h, 4w).
+        """
+        return None
+
+    def forward(
+        self,
+        embedding: Tensor,
+        features: Optional[Tensor],
+        position: Tensor,
+        prompts: Tensor,
+        dense_prompt: Tensor,
+    ) -> Tuple[Tensor, Tensor]:
+        """Decode n prompts of one image.
+
+        Args:
+            embedding (Tensor): float, (1, C, h, w), of the encoder.
+            features (Tensor, optional): What :meth:`image_features` gave
+                for it.
+            position (Tensor): float, (1, C, h, w), code of the pixels.
+            prompts (Tensor): float, (n, k, C), tokens of the prompts, n > 0.
+            dense_prompt (Tensor): float, (1, C, h, w) or (1, C, 1, 1).
+
+        Returns:
+            tuple[Tensor]: Mask logits, (n, 4h, 4w), and the IoU that the
+            model expects of them, (n,), about in [0, 1].
+        """
+        own = self._output_tokens().expand(len(prompts), -1, -1)
+        tokens, image = self.transformer(
+            (embedding + dense_prompt).flatten(2).transpose(1, 2),
+            position.flatten(2).transpose(1, 2),
+            torch.cat([own, prompts], dim=1),
+        )
+        image = image.transpose(1, 2).unflatten(2, embedding.shape[2:])
+        ious, best = self._select(self.iou_prediction_head(tokens[:, 0]))
+        upscaled = self.output_upscaling(image)
+        return self._masks(tokens[:, 1:], best, upscaled, features), ious
+
+    def _output_tokens(self) -> Tensor:
+        return torch.cat([self.iou_token.weight, self.mask_tokens.weight])
+
+    def _select(self, ious: Tensor) -> Tuple[Tensor, Tensor]:
+        """Choose a mask for each prompt: (n,) IoU and (n,) index."""
+        if not self.multimask_output:
+            return ious[:, 0], ious.new_zeros(len(ious), dtype=torch.long)
+        values, best = ious[:, 1:].max(dim=1)
+        return values, best + 1
+
+    def _masks(
+        self,
+        tokens: Tensor,
+        best: Tensor,
+        upscaled: Tensor,
+        features: Optional[Tensor],
+    ) -> Tensor:
+        """Multiply the chosen token of each prompt with the pixels."""
+        weights = torch.stack(
+            [
+                mlp(tokens[:, i])
+                for i, mlp in enumerate(self.output_hypernetworks_mlps)
+            ],
+            dim=1,
+        )
+        rows = torch.arange(len(best), device=best.device)
+        return _dot(weights[rows, best], upscaled)
+
+
+@MODELS.register_module()
+class HQMaskDecoder(SAMMaskDecoder):
+    """Mask decoder of `HQ-SAM <https://arxiv.org/abs/2306.01567>`_.
+
+    One more token reads a mask from pixel features that are fused with
+    early and late features of the encoder (section 3.2). Equal to the
+    public implementation, with its state dict.
+
+    Args:
+        early_channels (int): Channels of the encoder's early features.
+        embed_dims (int): Channels of embedding and tokens. Defaults to 256.
+        multimask_output (bool): See :class:`SAMMaskDecoder`. Defaults to
+            False, as in the authors' evaluations with boxes.
+        hq_token_only (bool): Whether the mask is that of the additional
+            token alone, instead of its sum with SAM's. Defaults to False.
+    """
+
+    def __init__(
+        self,
+        early_channels: int,
+        embed_dims: int = 256,
+        multimask_output: bool = False,
+        hq_token_only: bool = False,
+    ) -> None:
+        super().__init__(embed_dims, early_channels, multimask_output)
+        quarter, eighth = embed_dims // 4, embed_dims // 8
+        self.hq_token_only = hq_token_only
+        self.hf_token = nn.Embedding(1, embed_dims)
+        self.hf_mlp = MLP(embed_dims, embed_dims, eighth)
+        self.compress_vit_feat = _upscaling(early_channels, embed_dims, eighth)
+        self.embedding_encoder = _upscaling(embed_dims, quarter, eighth)
+        self.embedding_maskfeature = nn.Sequential(
+            nn.Conv2d(eighth, quarter, 3, padding=1),
+            LayerNorm2d(quarter),
+            nn.GELU(),
+            nn.Conv2d(quarter, eighth, 3, padding=1),
+        )
+
+    def image_features(self, embedding: Tensor, early: Tensor) -> Tensor:
+        """Fuse early and late features; see the base class."""
+        return self.embedding_encoder(embedding) + self.compress_vit_feat(
+            early
+        )
+
+    def _output_tokens(self) -> Tensor:
+        return torch.cat([super()._output_tokens(), self.hf_token.weight])
+
+    def _masks(
+        self,
+        tokens: Tensor,
+        best: Tensor,
+        upscaled: Tensor,
+        features: Optional[Tensor],
+    ) -> Tensor:
+        fused = self.embedding_maskfeature(upscaled) + features
+        masks = _dot(self.hf_mlp(tokens[:, _NUM_MASKS]), fused)
+        if self.hq_token_only:
+            return masks
+        return masks + super()._masks(tokens, best, upscaled, features)
+
+
+def _upscaling(
+    in_channels: int, hidden_channels: int, out_channels: int
+) -> nn.Sequential:
+    """Four times as large."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(in_channels, hidden_channels, 2, stride=2),
+        LayerNorm2d(hidden_channels),
+        nn.GELU(),
+        nn.ConvTranspose2d(hidden_channels, out_channels, 2, stride=2),
+    )
+
+
+def _dot(weights: Tensor, pixels: Tensor) -> Tensor:
+    """Multiply (n, C) with (n, C, H, W) to (n, H, W)."""
+    return torch.einsum('nc,nchw->nhw', weights, pixels)
