@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import List, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 import torch
 import torch.distributed as torch_dist
@@ -157,7 +157,8 @@ def check_load_from(cfg: Config, runner: Runner) -> None:
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return the model inside of DistributedDataParallel and the like."""
-    return model.module if is_model_wrapper(model) else model
+    inner: Any = model.module if is_model_wrapper(model) else model
+    return inner
 
 
 def enable_amp(cfg: Config) -> None:
