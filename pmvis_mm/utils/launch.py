@@ -5,6 +5,7 @@ Imported by the tools only, so that the rest of ``utils`` stays free of torch.
 
 import argparse
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -267,6 +268,10 @@ def close_distributed() -> None:
         return
     # There gloo may also hang while it is closed (seen once in 12 runs with
     # torch 2.1). Everything is on disk: leave without closing it.
+    for worker in multiprocessing.active_children():
+        # Workers of a dataloader would wait for a reader for ever.
+        worker.terminate()
+        worker.join(10)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

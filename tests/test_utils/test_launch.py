@@ -1,5 +1,7 @@
 import argparse
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -182,3 +184,27 @@ def test_closing_a_single_process_does_nothing():
     assert not dist.is_initialized()
     close_distributed()
     assert not dist.is_initialized()
+
+
+_LEAVE = """
+import multiprocessing, sys, time
+import torch, torch.distributed
+from pmvis_mm.utils.launch import close_distributed
+torch.distributed.init_process_group(
+    'gloo', init_method=sys.argv[1], rank=0, world_size=1
+)
+multiprocessing.Process(target=time.sleep, args=(600,)).start()
+torch.__version__ = '2.1.2'  # where gloo is not closed
+close_distributed()
+"""
+
+
+def test_no_worker_outlives_the_process(tmp_path, repo_root):
+    """An orphan would hold the output open, and whoever reads it waits."""
+    done = subprocess.run(
+        [sys.executable, '-c', _LEAVE, f'file://{tmp_path}/store'],
+        capture_output=True,
+        cwd=repo_root,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
