@@ -1,4 +1,7 @@
-"""Tiny trainings that several tests look at."""
+"""Tiny trainings and converters that several tests run."""
+
+import runpy
+import sys
 
 import pytest
 
@@ -40,3 +43,34 @@ def trained(tool, tiny_configs, tmp_path_factory):
         tool, tiny_configs['box'], work_dir, 'train_cfg.max_iters=4'
     )
     return work_dir
+
+
+@pytest.fixture
+def converter(repo_root, monkeypatch):
+    """Function of a converter's file name that returns its runner."""
+
+    def choose(name):
+        path = repo_root / 'tools/model_converters' / name
+
+        def run(*arguments):
+            monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
+            runpy.run_path(str(path), run_name='__main__')
+
+        return run
+
+    return choose
+
+
+@pytest.fixture
+def refusing_converter(converter):
+    """The same for runs that must fail; they return the message."""
+
+    def choose(name):
+        def run(*arguments):
+            with pytest.raises(SystemExit) as info:
+                converter(name)(*arguments)
+            return str(info.value)
+
+        return run
+
+    return choose

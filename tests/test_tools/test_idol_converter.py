@@ -1,8 +1,5 @@
 """Command line of tools/model_converters/idol_vnext2mm.py."""
 
-import runpy
-import sys
-
 import pytest
 import torch
 from mmengine.config import Config
@@ -18,24 +15,13 @@ HEAD = 'detr.detr.class_embed.0.{}'
 
 
 @pytest.fixture
-def convert(repo_root, monkeypatch):
-    tool = repo_root / 'tools/model_converters/idol_vnext2mm.py'
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', [tool.name, *map(str, arguments)])
-        runpy.run_path(str(tool), run_name='__main__')
-
-    return run
+def convert(converter):
+    return converter('idol_vnext2mm.py')
 
 
 @pytest.fixture
-def refused(convert):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as info:
-            convert(*arguments)
-        return str(info.value)
-
-    return run
+def refused(refusing_converter):
+    return refusing_converter('idol_vnext2mm.py')
 
 
 @pytest.fixture(scope='module')

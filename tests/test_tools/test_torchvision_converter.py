@@ -1,8 +1,6 @@
 """Command line of tools/model_converters/torchvision_mobilenetv2.py."""
 
 import logging
-import runpy
-import sys
 
 import pytest
 import torch
@@ -16,24 +14,13 @@ FIRST = 'features.0.0.weight'
 
 
 @pytest.fixture
-def convert(repo_root, monkeypatch):
-    tool = repo_root / 'tools/model_converters/torchvision_mobilenetv2.py'
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', [tool.name, *map(str, arguments)])
-        runpy.run_path(str(tool), run_name='__main__')
-
-    return run
+def convert(converter):
+    return converter('torchvision_mobilenetv2.py')
 
 
 @pytest.fixture
-def refused(convert):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as info:
-            convert(*arguments)
-        return str(info.value)
-
-    return run
+def refused(refusing_converter):
+    return refusing_converter('torchvision_mobilenetv2.py')
 
 
 @pytest.fixture(scope='module')

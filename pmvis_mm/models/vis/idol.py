@@ -50,8 +50,6 @@ class IDOL(BaseMOTModel):
             None, for training only.
         data_preprocessor (dict, optional): Config of a
             ``VISDataPreprocessor``. Defaults to None.
-        train_cfg (dict, optional): Not used; the assigner stands in
-            ``detector.train_cfg``. Defaults to None.
         test_cfg (dict, optional): ``score_thr``, ``nms_iou`` (0.1, 0.9):
             see ``select_queries``; ``chunk_size`` (10): frames that pass
             the network at once; ``multi_class`` (True),
@@ -71,7 +69,6 @@ class IDOL(BaseMOTModel):
         track_head: dict,
         tracker: Optional[dict] = None,
         data_preprocessor: Optional[dict] = None,
-        train_cfg: Optional[dict] = None,
         test_cfg: Optional[dict] = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
@@ -80,7 +77,6 @@ class IDOL(BaseMOTModel):
         self.mask_head = MODELS.build(mask_head)
         self.track_head = MODELS.build(track_head)
         self.tracker: Any = tracker and MODELS.build(tracker)
-        self.train_cfg = train_cfg
         self.test_cfg = _check_test_cfg(test_cfg or {})
         self._video: Optional[OnlineVideo] = None
         self._check_similarity()

@@ -234,7 +234,7 @@ class DeAOTPropagator(nn.Module):
         if annotation is None:
             return logits, self.commit(state, seen, labels)
         given, count = self._check(features, annotation, None)
-        labels = resize_labels(labels, tuple(given.shape))  # type: ignore
+        labels = resize_labels(labels, (given.shape[0], given.shape[1]))
         labels = given.where(given != 0, labels)
         count = max(count, state.num_objects)
         return logits, self.add_reference(state, features, labels, count)

@@ -50,8 +50,10 @@ def network_size(
     extra = 1 if align_corners else 0
     # Whole pixels first, as the public code does; round() takes halves to
     # even numbers.
-    cells = [round((int(v * scale) - extra) / _STRIDE) for v in (h, w)]
-    return tuple(_STRIDE * max(1, n) + extra for n in cells)  # type: ignore
+    rows, columns = (
+        max(1, round((int(side * scale) - extra) / _STRIDE)) for side in (h, w)
+    )
+    return _STRIDE * rows + extra, _STRIDE * columns + extra
 
 
 def prepare_frame(image: np.ndarray, size: Tuple[int, int]) -> Tensor:

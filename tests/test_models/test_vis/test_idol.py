@@ -44,6 +44,11 @@ def test_methods_differ_by_their_mask_losses(config, names):
         assert value.grad is not None and value.grad.isfinite().all(), name
 
 
+def test_pmvis_is_another_name_of_the_model():
+    model = tiny_idol(PM_VIS, dict(type='PMVIS'))
+    assert total(losses_of(model, random_clip())).isfinite()
+
+
 def test_effective_weights_p10():
     weights = {
         name: loss.loss_weight
