@@ -69,7 +69,16 @@ MODEL_WRAPPERS = Registry(
     locations=['mmdet.models', 'pmvis_mm.engine'],
 )
 WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'models')
-TASK_UTILS = _child('TASK_UTILS', 'models')
+TASK_UTILS = Registry(
+    mmdet_registry.TASK_UTILS.name,
+    parent=mmdet_registry.TASK_UTILS,
+    # The module, not the room, whose pure functions do without torch.
+    locations=[
+        'mmdet.models',
+        'pmvis_mm.models',
+        'pmvis_mm.labeling.selection.selectors',
+    ],
+)
 
 METRICS = _child('METRICS', 'evaluation.metrics')
 EVALUATOR = _child('EVALUATOR', 'evaluation')

@@ -8,6 +8,7 @@ _ROOMS = dict(
     convert_deaot_checkpoint='deaot_checkpoint',
     convert_idol_checkpoint='idol_checkpoint',
     init_vis_model='inference',
+    iter_clips='inference',
     iter_predictions='inference',
     load_deaot_checkpoint='deaot_checkpoint',
 )

@@ -1,4 +1,9 @@
-"""Checkpoint files of DeAOT: those of the public code and ours."""
+"""Checkpoint files of DeAOT: those of the public code and ours.
+
+Ours have the weights of the network alone, or below ``network.``, as
+training and :class:`DeAOTPropagator` write them. Files that mmengine's
+``EMAHook`` took part in hold the averaged weights as ``state_dict``.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +16,7 @@ from torch import Tensor
 from ..models.vos import DeAOT
 from ..utils.checkpoint import load_weights, read_checkpoint
 from ..utils.deaot_names import is_official, official_to_mm
-from ..utils.errors import ConfigError
+from ..utils.errors import CheckpointError, ConfigError
 from ..utils.fileio import atomic_write
 from ..utils.vnext_names import ConversionReport
 
@@ -19,10 +24,15 @@ PathLike = Union[str, Path]
 
 # Follows from the window size; files may lack it.
 _INDEX = 'relative_position_index'
+# Where models that hold a network have its weights.
+_HOLDER = 'network.'
+_LAYERS = 'gpm.layers.'
 
 
 def load_deaot_checkpoint(network: DeAOT, file: PathLike) -> None:
     """Load the weights of a file of the public code or of ours.
+
+    Of a training with ``EMAHook``, the averaged weights.
 
     Args:
         network (DeAOT): Changed in place.
@@ -35,6 +45,12 @@ def load_deaot_checkpoint(network: DeAOT, file: PathLike) -> None:
     weights = read_checkpoint(file)['state_dict']
     if is_official(weights):
         weights, _ = official_to_mm(weights, file)
+    elif any(name.startswith(_HOLDER) for name in weights):
+        weights = {
+            name[len(_HOLDER) :]: value
+            for name, value in weights.items()
+            if name.startswith(_HOLDER)
+        }
     load_deaot_weights(network, weights, file)
 
 
@@ -51,6 +67,16 @@ def load_deaot_weights(
     Raises:
         CheckpointError: If a weight is missing or has another shape.
     """
+    own = network.state_dict()
+    deeper = [n for n in weights if n.startswith(_LAYERS) and n not in own]
+    if deeper:
+        # Shallower variants have all of their weights in it.
+        raise CheckpointError(
+            f'checkpoint of a DeAOT with more layers than arch='
+            f'{network.arch!r}: {len(deeper)} weights from {deeper[0]} on',
+            file=file,
+            fix='give the arch that the file was trained with',
+        )
     load_weights(network, {**_indices(network), **weights}, file)
 
 

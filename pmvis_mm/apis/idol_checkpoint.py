@@ -8,6 +8,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from ..datasets.metainfo import DATASET_CLASSES, class_palette
+from ..models.vis.inference import read_model_config, scope_of
 from ..registry import MODELS
 from ..utils.checkpoint import load_weights, read_checkpoint
 from ..utils.errors import CheckpointError, ConfigError
@@ -18,7 +19,6 @@ from ..utils.vnext_names import (
     mm_to_vnext_with_report,
     vnext_to_mm,
 )
-from .inference import _read_config, _scope
 
 PathLike = Union[str, Path]
 
@@ -150,7 +150,7 @@ def _shortened(names: Sequence[str]) -> str:
 def _check_model(
     config: PathLike, weights: Mapping[str, Tensor], src: PathLike
 ) -> None:
-    cfg = _read_config(config)
+    cfg = read_model_config(config)
     if cfg.get('model') is None:
         raise ConfigError(
             'no "model" in this config',
@@ -159,6 +159,6 @@ def _check_model(
         )
     if cfg.get('num_classes_from_data'):
         set_num_classes(cfg.model, _num_classes(weights, src))
-    with DefaultScope.overwrite_default_scope(_scope(cfg)):
+    with DefaultScope.overwrite_default_scope(scope_of(cfg)):
         model = MODELS.build(cfg.model)
     load_weights(model, weights, src, allow_unused=False)

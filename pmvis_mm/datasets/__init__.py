@@ -10,12 +10,22 @@ from .metainfo import (
 )
 from .transforms import (
     FilterTrackInstances,
+    JoinObjects,
     LoadPseudoMasks,
     LoadVISFrame,
+    MergeClips,
     PackVISInputs,
+    PackVOSInputs,
+    RandomClipCrop,
+    RandomClipMotion,
+    RandomGaussianBlur,
+    RandomTexture,
     ResizeVISFrame,
 )
 from .vis_dataset import VISDataset
+from .vos_clip_dataset import VOSClipDataset
+from .vos_folders import DAVISSource, ImageFolderSource, YouTubeVOSSource
+from .vos_sources import InstanceSource, VOSSource
 
 __all__ = [
     'DATASET_CLASSES',
@@ -23,11 +33,24 @@ __all__ = [
     'YOUTUBE_VIS_2019_CLASSES',
     'YOUTUBE_VIS_2021_CLASSES',
     'COCOClipDataset',
+    'DAVISSource',
     'FilterTrackInstances',
+    'ImageFolderSource',
+    'InstanceSource',
+    'JoinObjects',
     'LabelVideoDataset',
     'LoadPseudoMasks',
     'LoadVISFrame',
+    'MergeClips',
     'PackVISInputs',
+    'PackVOSInputs',
+    'RandomClipCrop',
+    'RandomClipMotion',
+    'RandomGaussianBlur',
+    'RandomTexture',
     'ResizeVISFrame',
     'VISDataset',
+    'VOSClipDataset',
+    'VOSSource',
+    'YouTubeVOSSource',
 ]

@@ -7,7 +7,9 @@ from .hooks import (
     LossWarmupHook,
     NonFiniteLossHook,
     RandomStateHook,
+    SelectHook,
     SHQMHook,
+    TrainingProgressHook,
     VISVisualizationHook,
 )
 from .model_wrapper import NoGradModelWrapper
@@ -23,5 +25,7 @@ __all__ = [
     'NonFiniteLossHook',
     'RandomStateHook',
     'SHQMHook',
+    'SelectHook',
+    'TrainingProgressHook',
     'VISVisualizationHook',
 ]

@@ -4,6 +4,7 @@ from .data_preprocessors import VISDataPreprocessor
 from .dense_heads import DynamicMaskHead, IDOLHead
 from .detectors import IDOLDetector
 from .losses import (
+    BootstrappedCrossEntropyLoss,
     BoxGIoULoss,
     BoxProjectionLoss,
     ContrastiveReIDLoss,
@@ -11,6 +12,7 @@ from .losses import (
     MaskDiceLoss,
     MaskFocalLoss,
     PairwiseAffinityLoss,
+    SoftJaccardLoss,
 )
 from .sam import (
     HQMaskDecoder,
@@ -24,16 +26,25 @@ from .task_modules import IDOLSimOTAAssigner
 from .trackers import IDOLTracker, TrackRecords
 from .tracking_heads import IDOLTrackHead
 from .vis import IDOL
-from .vos import DeAOT, DeAOTPropagator, DilatedMobileNetV2
+from .vos import (
+    DeAOT,
+    DeAOTDataPreprocessor,
+    DeAOTPropagator,
+    DeAOTSegmentor,
+    DilatedMobileNetV2,
+)
 
 __all__ = [
     'IDOL',
+    'BootstrappedCrossEntropyLoss',
     'BoxGIoULoss',
     'BoxProjectionLoss',
     'ContrastiveReIDLoss',
     'CosineReIDLoss',
     'DeAOT',
+    'DeAOTDataPreprocessor',
     'DeAOTPropagator',
+    'DeAOTSegmentor',
     'DilatedMobileNetV2',
     'DynamicMaskHead',
     'HQMaskDecoder',
@@ -50,6 +61,7 @@ __all__ = [
     'SAMPromptEncoder',
     'SAMTinyViT',
     'SAMViT',
+    'SoftJaccardLoss',
     'TrackRecords',
     'VISDataPreprocessor',
 ]

@@ -198,6 +198,20 @@ def mask_iou(first: Sequence[RLE], second: Sequence[RLE]) -> np.ndarray:
     return np.asarray(coco_mask.iou(list(first), list(second), crowd))
 
 
+def mask_coverage(first: Sequence[RLE], second: Sequence[RLE]) -> np.ndarray:
+    """Compute how much of each mask lies in each of the others.
+
+    Returns:
+        np.ndarray: float64, (len(first), len(second)), pixels in common by
+        those of the first mask; 0 where that is empty.
+    """
+    if not first or not second:
+        return np.zeros((len(first), len(second)))
+    crowd = np.ones(len(second), np.uint8)
+    shares = coco_mask.iou(list(first), list(second), crowd)
+    return np.nan_to_num(np.asarray(shares))
+
+
 def intersect(rles: Sequence[RLE]) -> RLE:
     """Intersect masks of one size."""
     return _to_str(coco_mask.merge(list(rles), intersect=True))

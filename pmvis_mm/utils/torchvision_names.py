@@ -1,4 +1,4 @@
-"""Names of MobileNetV2's weights: torchvision's, and mmdet's."""
+"""Names of MobileNetV2's weights: torchvision's, mmdet's and ours."""
 
 import re
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
@@ -67,6 +67,32 @@ def mobilenet_v2_to_mm(
         for theirs, ours in names.items()
         if theirs in state_dict
     }
+
+
+def mobilenet_v2_to_dilated(
+    state_dict: Mapping[str, Tensor], file: Any = None
+) -> Dict[str, Tensor]:
+    """Rename the weights of a MobileNetV2 for DeAOT's backbone.
+
+    Args:
+        state_dict (Mapping[str, Tensor]): See :func:`mobilenet_v2_to_mm`.
+        file (object, optional): Names the file in messages.
+
+    Returns:
+        dict[str, Tensor]: The same tensors by the names of our
+        ``DilatedMobileNetV2``, which are those of torchvision with each
+        convolution and its normalisation numbered together.
+
+    Raises:
+        CheckpointError: If a name is missing or unknown.
+    """
+    names = {
+        f'{mm}.{leaf}': f'{own}.{leaf}'
+        for own, mm, leaves in _modules(nested=True)
+        for leaf in leaves
+    }
+    renamed = mobilenet_v2_to_mm(state_dict, file)
+    return {names[name]: value for name, value in renamed.items()}
 
 
 def _missing(names: Mapping[str, str], given: Mapping[str, Any]) -> List[str]:

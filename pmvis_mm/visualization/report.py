@@ -12,14 +12,27 @@ from ..evaluation.functional.mask_quality import (
     measure_masks,
     oracle,
 )
-from ..structures import MaskTrack, PseudoMaskSet, VideoAnnotations
-from ..structures.frame_reader import FrameReader
+from ..structures import PseudoMaskSet, VideoAnnotations
+from ..utils.errors import ConfigError
 from ..utils.fileio import atomic_write
-from .report_pictures import (
-    iou_curves,
-    score_histogram,
-    source_colors,
-    track_strip,
+from .report_pictures import iou_curves, score_histogram, source_colors
+from .report_sources import (
+    agreement_table,
+    annotation_counts,
+    choice_chart,
+    choice_rows,
+    count_chart,
+    iou_chart,
+    iou_ranges,
+    iou_rows,
+)
+from .report_tracks import (
+    MAX_TRACK_ROWS,
+    ORDERS,
+    describe_tracks,
+    rank_tracks,
+    suspect_rows,
+    suspicion_correlation,
 )
 
 # More rows than this are no help in a browser; the worst come first.
@@ -39,6 +52,7 @@ def write_report(
     filter_stats: Optional[Mapping[str, Any]] = None,
     num_worst: int = 20,
     title: str = 'Labelling report',
+    sort_by: Optional[str] = None,
 ) -> None:
     """Write the report: one html file without links to anything outside.
 
@@ -59,17 +73,22 @@ def write_report(
             Defaults to None.
         filter_stats (Mapping, optional): What filters removed; may be
             nested. Defaults to None.
-        num_worst (int): Number of tracks to show: those of the lowest mean
-            IoU with ``truth``, else of the lowest mean score. Defaults to
-            20.
+        num_worst (int): Number of tracks to show pictures of, see
+            ``sort_by``. Defaults to 20.
         title (str): Heading. Defaults to 'Labelling report'.
+        sort_by (str, optional): Which tracks are shown first: 'iou', those
+            of the lowest mean IoU with ``truth``, or 'suspicion', those of
+            the highest :func:`suspicion`, which needs no real masks. None
+            takes 'iou' where there is ``truth``.
 
     Raises:
+        ConfigError: If ``sort_by`` is unknown, or 'iou' without ``truth``.
         MaskSetError: If the sets do not fit the annotations.
         AnnotationError: If ``truth`` has no masks.
         FrameError: If a frame to be shown cannot be read.
         OutputError: If the report cannot be written.
     """
+    sort_by = _check_order(sort_by, truth is not None)
     final.validate(annotations)
     for name, masks in sources.items():
         final.check_same_videos(masks, name)
@@ -77,27 +96,75 @@ def write_report(
     if truth is not None:
         final.check_same_videos(truth, 'the real masks')
         qualities = _measure(final, sources, truth)
-    worst = _worst_tracks(final, qualities.get('final'), num_worst)
+    stats = filter_stats or {}
     colors = source_colors([*sources, *final.source_counts()])
     html = _template().render(
         title=title,
         cards=_cards(final, annotations, qualities),
         source_rows=_source_rows(final, sources, annotations, qualities),
         set_names=list(qualities),
+        **_source_sections(final, sources, annotations, qualities, stats),
         histogram=score_histogram(final, colors),
         curves=iou_curves(qualities, colors),
         video_rows=_video_rows(final, qualities)[:MAX_VIDEO_ROWS],
         num_videos=len(final.videos),
-        worst=_describe_tracks(
-            worst, final, img_prefix, truth, qualities.get('final')
+        sort_by=sort_by,
+        suspects=suspect_rows(final, qualities.get('final')),
+        max_track_rows=MAX_TRACK_ROWS,
+        correlation=suspicion_correlation(final, qualities.get('final')),
+        worst=describe_tracks(
+            rank_tracks(final, sort_by, qualities.get('final'))[:num_worst],
+            final,
+            img_prefix,
+            truth,
+            qualities.get('final'),
         ),
         stage_columns=_columns(stage_times),
         stage_times=stage_times,
         metrics=metrics or {},
-        filter_stats=flatten(filter_stats or {}),
+        filter_stats=flatten(stats),
     )
     with atomic_write(path) as file:
         file.write(html)
+
+
+def _check_order(sort_by: Optional[str], has_truth: bool) -> str:
+    if sort_by is None:
+        return 'iou' if has_truth else 'suspicion'
+    if sort_by not in ORDERS:
+        raise ConfigError(
+            f'sort_by={sort_by!r} is unknown', fix=f'choose from {ORDERS}'
+        )
+    if sort_by == 'iou' and not has_truth:
+        raise ConfigError(
+            "sort_by='iou' needs real masks",
+            fix="give them as truth, or set sort_by='suspicion'",
+        )
+    return sort_by
+
+
+def _source_sections(
+    final: PseudoMaskSet,
+    sources: Mapping[str, PseudoMaskSet],
+    annotations: VideoAnnotations,
+    qualities: Mapping[str, MaskQuality],
+    filter_stats: Mapping[str, Any],
+) -> Dict[str, Any]:
+    """Work out the tables and charts about the sources."""
+    counts = annotation_counts(final, sources, annotations, filter_stats)
+    ious = iou_rows(qualities)
+    choices = choice_rows(final, list(sources), qualities)
+    colors = source_colors([*sources, *final.source_counts()])
+    return dict(
+        count_rows=counts,
+        count_chart=count_chart(counts),
+        iou_rows=ious,
+        iou_ranges=iou_ranges(),
+        iou_chart=iou_chart(ious),
+        choice_rows=choices,
+        choice_chart=choice_chart(choices, colors),
+        agreement=agreement_table(sources),
+    )
 
 
 def _template() -> jinja2.Template:
@@ -169,12 +236,6 @@ def _measure(
 
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
-
-
-def mean_score(track: MaskTrack) -> float:
-    """Average the scores of a track; NaN where no mask has one."""
-    scores = [score for score in track.scores if score is not None]
-    return float(np.mean(scores)) if scores else math.nan
 
 
 def _cards(
@@ -263,71 +324,3 @@ def _video_rows(
         return math.inf if math.isnan(value) else value
 
     return sorted(rows, key=badness)
-
-
-# ------------------------------------------------------------ worst tracks
-def _track_ious(quality: Optional[MaskQuality]) -> Dict[int, float]:
-    groups: Dict[int, List[float]] = {}
-    for (track, _), iou in quality.ious.items() if quality else ():
-        groups.setdefault(track, []).append(iou)
-    return {track: float(np.mean(ious)) for track, ious in groups.items()}
-
-
-def _worst_tracks(
-    final: PseudoMaskSet, quality: Optional[MaskQuality], number: int
-) -> List[MaskTrack]:
-    """Rank by mean IoU if known, else by mean score; no mask is worst.
-
-    Tracks that can be judged by neither are left out.
-    """
-    ious = _track_ious(quality)
-    ranked = []
-    for track in final:
-        value = ious.get(track.id, math.nan)
-        if quality is None:
-            value = mean_score(track)
-            if not track.num_masks and any(track.boxes):
-                value = 0.0
-        if not math.isnan(value):
-            ranked.append((value, track.id, track))
-    return [track for _, _, track in sorted(ranked, key=lambda r: r[:2])][
-        :number
-    ]
-
-
-def _describe_tracks(
-    tracks: Sequence[MaskTrack],
-    final: PseudoMaskSet,
-    img_prefix: Optional[str],
-    truth: Optional[VideoAnnotations],
-    quality: Optional[MaskQuality],
-) -> List[Dict[str, Any]]:
-    names = {c['id']: c.get('name', c['id']) for c in final.categories}
-    real = {track.id: track for track in truth} if truth is not None else {}
-    ious = _track_ious(quality)
-    entries = []
-    for track in tracks:
-        video = final.videos[track.video_id]
-        strip: List[Dict[str, Any]] = []
-        if img_prefix is not None:
-            reader = FrameReader(video, img_prefix, cache_size=0)
-            strip = track_strip(track, reader, real.get(track.id))
-        for tile in strip:
-            frame = tile['frame']
-            tile['source'] = track.sources[frame]
-            tile['score'] = track.scores[frame]
-            tile['iou'] = quality and quality.ious.get((track.id, frame))
-        entries.append(
-            dict(
-                id=track.id,
-                video=track.video_id,
-                name=video.name,
-                category=names[track.category_id],
-                masks=track.num_masks,
-                boxes=sum(box is not None for box in track.boxes),
-                score=mean_score(track),
-                iou=ious.get(track.id),
-                strip=strip,
-            )
-        )
-    return entries

@@ -73,7 +73,7 @@ def score_histogram(
         color=[colors[name] for name in names],
         rwidth=0.9,
     )
-    axes.set(xlim=(0, 1), xlabel='agreement (SCM) score', ylabel='masks')
+    axes.set(xlim=(0, 1), xlabel='score of the final mask', ylabel='masks')
     axes.legend(frameon=False, fontsize=9)
     return _figure_uri(figure)
 

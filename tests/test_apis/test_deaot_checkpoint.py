@@ -125,6 +125,15 @@ def test_another_network_is_refused(official, tmp_path):
     assert not path.exists()
 
 
+def test_a_deeper_network_is_refused(network, official, tmp_path):
+    weights = read_checkpoint(official)['state_dict']
+    weights['LSTT.layers.1.norm1.weight'] = torch.zeros(256)
+    path = tmp_path / 'deeper.pth'
+    torch.save(weights, path)
+    with pytest.raises(CheckpointError, match="more layers than .*'deaott'"):
+        load_deaot_checkpoint(network, path)
+
+
 def test_missing_weight_is_named(network, official, tmp_path):
     weights = read_checkpoint(official)['state_dict']
     del weights['decoder.conv_out.bias']

@@ -249,3 +249,18 @@ def test_importing_needs_no_compiled_ops():
         [sys.executable, '-c', code], capture_output=True, text=True
     )
     assert re.search("'counts': '013'", done.stdout), done.stderr
+
+
+def test_coverage_is_the_share_of_the_first_mask():
+    whole, left = (
+        rle.box_rle((0, 0, 4, 2), 2, 8),
+        rle.box_rle((0, 0, 1, 2), 2, 8),
+    )
+    away, empty = (
+        rle.box_rle((4, 0, 8, 2), 2, 8),
+        rle.box_rle((0, 0, 0, 0), 2, 8),
+    )
+    found = rle.mask_coverage([whole, left, empty], [whole, left, away])
+    np.testing.assert_allclose(found, [[1, 0.25, 0], [1, 1, 0], [0, 0, 0]])
+    assert rle.mask_coverage([], [whole]).shape == (0, 1)
+    assert rle.mask_coverage([whole], []).shape == (1, 0)

@@ -96,6 +96,30 @@ def test_backbone_takes_all(convert, source, weights, tmp_path, capsys):
         assert torch.equal(state[name], value), name
 
 
+def test_backbone_of_deaot_takes_all(convert, source, tmp_path, capsys):
+    from pmvis_mm.models.vos import DilatedMobileNetV2
+
+    target = tmp_path / 'dilated.pth'
+    convert(source, target, '--dilated')
+    assert '260 of 261 keys used; 1 without' in capsys.readouterr().out
+    init_cfg = dict(type='Pretrained', checkpoint=str(target))
+    model = DilatedMobileNetV2(init_cfg=init_cfg)
+    model.init_weights()
+    given = read_checkpoint(source)['state_dict']
+    found = model.state_dict()
+    assert len(found) == 312  # with the counters of batches
+    for name in given:
+        if not name.startswith('classifier.'):
+            assert torch.equal(found[name], given[name]), name
+
+
+def test_backbone_of_deaot_has_one_width(refused, source, tmp_path):
+    target = tmp_path / 'dilated.pth'
+    message = refused(source, target, '--dilated', '--widen-factor', '0.5')
+    assert 'DilatedMobileNetV2 of --widen-factor 0.5. Fix: leave' in message
+    assert not target.exists()
+
+
 def test_wrong_width_is_refused(refused, source, tmp_path):
     target = tmp_path / 'mm.pth'
     message = refused(source, target, '--widen-factor', '0.5')

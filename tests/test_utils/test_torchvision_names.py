@@ -3,7 +3,10 @@ import torch
 import torch.nn.functional as F
 
 from pmvis_mm.utils.errors import CheckpointError
-from pmvis_mm.utils.torchvision_names import mobilenet_v2_to_mm
+from pmvis_mm.utils.torchvision_names import (
+    mobilenet_v2_to_dilated,
+    mobilenet_v2_to_mm,
+)
 
 pytest.importorskip('mmcv.ops', exc_type=ImportError)
 
@@ -124,6 +127,24 @@ def test_same_network(layout):
         assert out.shape[2:] == (64 // stride, 96 // stride)
         assert truth.std() > 0.1  # not all died
         torch.testing.assert_close(out, truth)
+
+
+@pytest.mark.parametrize('layout', ['nested', 'flat'])
+def test_backbone_of_deaot_takes_all(layout):
+    from pmvis_mm.models.vos import DilatedMobileNetV2
+
+    state = random_weights(layout)
+    model = DilatedMobileNetV2().double().eval()
+    model.load_state_dict(mobilenet_v2_to_dilated(state), strict=True)
+    torch.manual_seed(1)
+    image = torch.randn(2, 3, 64, 96, dtype=torch.float64)
+    with torch.no_grad():
+        found = model(image)
+    expected = restated_forward(state, image)
+    # Equal up to the last stride, which it turns into holes.
+    for out, index in zip(found, (1, 2, 4)):
+        torch.testing.assert_close(out, expected[index])
+    assert found[3].shape == (2, 1280, 4, 6)
 
 
 def test_torchvision_itself():

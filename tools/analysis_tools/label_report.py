@@ -45,6 +45,12 @@ def parse_args() -> argparse.Namespace:
         '--num-worst', type=int, default=20, help='tracks to show'
     )
     parser.add_argument(
+        '--sort-by',
+        choices=('iou', 'suspicion'),
+        help='which tracks to show first; by default the lowest IoU with '
+        '--truth, else the highest suspicion (1 - mean score)',
+    )
+    parser.add_argument(
         '--title', default='Labelling report', help='heading of the report'
     )
     parser.add_argument('--out', required=True, help='html file to write')
@@ -85,6 +91,7 @@ def run(args: argparse.Namespace) -> None:
         _load(args.filter_stats, dict),
         args.num_worst,
         args.title,
+        args.sort_by,
     )
 
 

@@ -1,10 +1,11 @@
 """Hooks."""
 
 from .check_supervision_hook import CheckSupervisionHook
-from .label_hooks import DOOBHook, SHQMHook
+from .label_hooks import DOOBHook, SelectHook, SHQMHook
 from .loss_warmup_hook import LossWarmupHook
 from .nonfinite_loss_hook import NonFiniteLossHook
 from .random_state_hook import RandomStateHook
+from .training_progress_hook import TrainingProgressHook
 from .vis_visualization_hook import VISVisualizationHook
 
 __all__ = [
@@ -14,5 +15,7 @@ __all__ = [
     'NonFiniteLossHook',
     'RandomStateHook',
     'SHQMHook',
+    'SelectHook',
+    'TrainingProgressHook',
     'VISVisualizationHook',
 ]

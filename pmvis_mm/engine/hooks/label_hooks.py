@@ -1,13 +1,13 @@
 """Hooks of the labelling loop: they turn one stage into the next."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from mmengine.hooks import Hook
 
 from ...labeling.label_video import LabelResult, LabelVideo, TracksById
-from ...labeling.selection import doob, select_track
-from ...registry import HOOKS
-from ...structures import MaskTrack
+from ...labeling.selection import doob
+from ...labeling.selection.selectors import MaskSelector
+from ...registry import HOOKS, TASK_UTILS
 from ...utils.errors import ConfigError
 
 TRACKS = ('fused', 'all')
@@ -54,8 +54,8 @@ class DOOBHook(Hook):
 
 
 @HOOKS.register_module()
-class SHQMHook(Hook):
-    """Applies SHQM (PM-VIS, Eq. 6-8) to every instance and frame.
+class SelectHook(Hook):
+    """Selects one mask per instance and frame among several sources.
 
     The candidates are masks of earlier sources and, unless ``own`` is None,
     the current ones.
@@ -70,10 +70,11 @@ class SHQMHook(Hook):
             no rule, but its text speaks of several sets.
         require (Sequence[str]): Candidates without whose mask a frame gets
             none; the current masks only as 'fused'. Defaults to none.
-        priority (Sequence[str], optional): Who wins ties, first wins.
-        box_term (str): 'iou' or 'giou'. Defaults to 'iou'.
-        box_rule (str): 'half_open' or 'inclusive'.
-        stage (str): Name of the result. Defaults to 'shqm'.
+        selector (dict): Config of a
+            :class:`~pmvis_mm.labeling.selection.selectors.MaskSelector`:
+            ``dict(type='SHQM')`` or ``dict(type='QualitySelector')``.
+            Defaults to SHQM.
+        stage (str): Name of the result. Defaults to 'selected'.
 
     Raises:
         ConfigError: If there are fewer than two candidates, two of one
@@ -88,22 +89,23 @@ class SHQMHook(Hook):
         own: Optional[str] = 'track',
         tracks: str = 'all',
         require: Sequence[str] = (),
-        priority: Optional[Sequence[str]] = None,
-        box_term: str = 'iou',
-        box_rule: str = 'half_open',
-        stage: str = 'shqm',
+        selector: Optional[Dict[str, Any]] = None,
+        stage: str = 'selected',
     ) -> None:
         if tracks not in TRACKS:
             raise ValueError(
                 f'tracks should be one of {TRACKS}, got {tracks!r}'
             )
-        _check_names(candidates, own, tracks, require)
+        self.selector: MaskSelector = TASK_UTILS.build(
+            selector or dict(type='SHQM')
+        )
+        _check_names(
+            type(self.selector).__name__, candidates, own, tracks, require
+        )
         self.candidates = list(candidates)
         self.own = own
         self.tracks = tracks
-        self.tie_order = priority
         self.require = list(require)
-        self.options = dict(box_term=box_term, box_rule=box_rule)
         self.stage = stage
 
     def after_label(
@@ -111,17 +113,17 @@ class SHQMHook(Hook):
     ) -> None:
         """Select among the candidates."""
         sets = self._collect(video, result)
-        selected: List[MaskTrack] = []
-        for track in result.tracks:
-            mine = {
+        mine = [
+            {
                 name: masks[track.id]
                 for name, masks in sets.items()
                 if track.id in masks
             }
-            chosen = select_track(
-                track, mine, self.require, self.tie_order, **self.options
-            )
-            selected.append(chosen)
+            for track in result.tracks
+        ]
+        selected = self.selector.select(
+            video, result.tracks, mine, self.require
+        )
         result.commit(self.stage, selected)
 
     def _collect(
@@ -138,7 +140,45 @@ class SHQMHook(Hook):
         return sets
 
 
+@HOOKS.register_module()
+class SHQMHook(SelectHook):
+    """Applies SHQM (PM-VIS, Eq. 6-8) to every instance and frame.
+
+    Short for a :class:`SelectHook` with ``selector=dict(type='SHQM')``.
+
+    Args:
+        candidates (Sequence[str]): See :class:`SelectHook`.
+        own (str, optional): See there.
+        tracks (str): See there.
+        require (Sequence[str]): See there.
+        priority (Sequence[str], optional): Who wins ties, first wins.
+        box_term (str): 'iou' or 'giou'. Defaults to 'iou'.
+        box_rule (str): 'half_open' or 'inclusive'.
+        stage (str): Name of the result. Defaults to 'shqm'.
+    """
+
+    def __init__(
+        self,
+        candidates: Sequence[str],
+        own: Optional[str] = 'track',
+        tracks: str = 'all',
+        require: Sequence[str] = (),
+        priority: Optional[Sequence[str]] = None,
+        box_term: str = 'iou',
+        box_rule: str = 'half_open',
+        stage: str = 'shqm',
+    ) -> None:
+        selector = dict(
+            type='SHQM',
+            priority=priority,
+            box_term=box_term,
+            box_rule=box_rule,
+        )
+        super().__init__(candidates, own, tracks, require, selector, stage)
+
+
 def _check_names(
+    selector: str,
     candidates: Sequence[str],
     own: Optional[str],
     tracks: str,
@@ -147,12 +187,12 @@ def _check_names(
     names = [*candidates] if own is None else [*candidates, own]
     if len(names) < 2:
         raise ConfigError(
-            f'SHQM needs two candidates or more, got {names}',
+            f'{selector} needs two candidates or more, got {names}',
             fix='name earlier sources in "candidates"',
         )
     if len(set(names)) < len(names):
         raise ConfigError(
-            f'two SHQM candidates have one name: {names}',
+            f'two {selector} candidates have one name: {names}',
             fix='name the current masks otherwise in "own"',
         )
     # As 'all', the current masks compete under other names.
@@ -161,6 +201,6 @@ def _check_names(
     if unknown:
         # They would silently remove every mask.
         raise ConfigError(
-            f'SHQM requires {unknown}, which are no candidates',
+            f'{selector} requires {unknown}, which are no candidates',
             fix=f'choose from {list(fixed)}',
         )

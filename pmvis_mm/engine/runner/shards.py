@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Set
 
 from mmengine.config import Config
 
@@ -85,6 +85,14 @@ class ShardStore:
     def exists(self, video: VideoInfo) -> bool:
         """Tell whether a video is finished."""
         return self.path(video).is_file()
+
+    def finished(self) -> Set[str]:
+        """List the ids of all finished videos, as texts.
+
+        One look into the folder: asking for every video of a large dataset
+        takes long on a network drive, which may also remember a "no".
+        """
+        return {path.stem for path in self.folder.glob('*.json')}
 
     def write(self, result: LabelResult, stats: Dict[str, Any]) -> None:
         """Store a finished video with all its stages."""

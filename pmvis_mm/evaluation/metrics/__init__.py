@@ -1,6 +1,7 @@
 """Metrics for mmengine's evaluator; importing registers them."""
 
+from .jf_metric import JFMetric
 from .mask_quality_metric import MaskQualityMetric
 from .vis_metric import VISMetric
 
-__all__ = ['MaskQualityMetric', 'VISMetric']
+__all__ = ['JFMetric', 'MaskQualityMetric', 'VISMetric']

@@ -6,10 +6,10 @@ import numpy as np
 
 from ...labeling.label_video import LabelResult
 from ...registry import METRICS
-from ...structures import MaskTrack, PseudoMaskSet, VideoAnnotations
-from ...utils.errors import AnnotationError
+from ...structures import MaskTrack, VideoAnnotations
 from ..functional import MaskQuality, measure_masks
 from .gather import GatherAllMetric
+from .label_truth import pair_with_truth, read_truth
 
 
 @METRICS.register_module()
@@ -25,11 +25,14 @@ class MaskQualityMetric(GatherAllMetric):
     - with ``ann_file``: ``miou``, ``miou_present``, ``real_coverage``,
       ``above_50``, ``above_75`` and ``above_90`` of
       :class:`~pmvis_mm.evaluation.functional.MaskQuality`, over all real
-      masks (``real_coverage`` is its ``coverage``).
+      masks (``real_coverage`` is its ``coverage``),
+    - with ``boundary``, too: ``boundary_f``, the mean F of the outlines.
 
     Args:
         ann_file (str, optional): YouTube-VIS style json with real masks of
             the same annotations. Defaults to None.
+        boundary (bool): Judge outlines, too; takes several times longer.
+            Defaults to False.
         prefix (str, optional): In front of the names of the metrics.
             Defaults to None.
         collect_device (str): 'cpu' or 'gpu', as in mmengine. Defaults to
@@ -45,18 +48,16 @@ class MaskQualityMetric(GatherAllMetric):
     def __init__(
         self,
         ann_file: Optional[str] = None,
+        boundary: bool = False,
         prefix: Optional[str] = None,
         collect_device: str = 'cpu',
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ann_file = ann_file
+        self.boundary = boundary
         self.truth: Optional[VideoAnnotations] = None
         if ann_file is not None:
-            self.truth = VideoAnnotations.from_file(
-                ann_file, with_masks=True, clip_boxes=True
-            )
-            # Fails now, not after hours, on a file without masks.
-            measure_masks(PseudoMaskSet.empty_like(self.truth), self.truth)
+            self.truth = read_truth(ann_file)
 
     def process(
         self, data_batch: Any, data_samples: Sequence[LabelResult]
@@ -87,24 +88,8 @@ class MaskQualityMetric(GatherAllMetric):
         )
         if self.truth is None:
             return record
-        video = result.video
-        if self.truth.videos.get(video.id) != video:
-            raise AnnotationError(
-                'video is missing here or has other frames',
-                file=self.ann_file,
-                video=video.id,
-                fix='name the real masks of the videos that are labelled',
-            )
-        real = VideoAnnotations(
-            {video.id: video},
-            self.truth.categories,
-            {video.id: self.truth.tracks[video.id]},
-            self.ann_file,
-        )
-        guess = PseudoMaskSet(
-            {video.id: video}, self.truth.categories, {video.id: tracks}
-        )
-        record['quality'] = measure_masks(guess, real)
+        real, guess = pair_with_truth(self.truth, result, tracks)
+        record['quality'] = measure_masks(guess, real, self.boundary)
         return record
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
@@ -146,6 +131,7 @@ def _summarise(records: List[dict]) -> Dict[str, float]:
             pooled.ious.update(record['quality'].ious)
             pooled.present.update(record['quality'].present)
             pooled.video_of.update(record['quality'].video_of)
+            pooled.boundary.update(record['quality'].boundary)
         quality = pooled.summary()
         summary['real_coverage'] = quality.pop('coverage')
         summary.update(quality)

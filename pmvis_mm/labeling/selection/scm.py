@@ -6,7 +6,7 @@ Symmetric, in [0, 1], 0 if either mask is empty, 1 for two equal masks whose
 tight box is ``g``.
 """
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -182,7 +182,7 @@ def assign_predictions(
     boxes: Sequence[Box],
     method: str = 'hungarian',
     min_scm: float = 0.0,
-    prediction_labels: Optional[Sequence[int]] = None,
+    prediction_labels: Optional[Sequence[Union[int, Collection[int]]]] = None,
     labels: Optional[Sequence[int]] = None,
     box_term: str = 'iou',
     box_rule: str = 'half_open',
@@ -203,8 +203,9 @@ def assign_predictions(
             instance, masks of one instance are united). Defaults to
             'hungarian'.
         min_scm (float): An assignment needs more than this. Defaults to 0.
-        prediction_labels (Sequence[int], optional): P classes; with
-            ``labels`` only masks of the right class are considered.
+        prediction_labels (Sequence, optional): Class, or classes, of each
+            of the P masks; with ``labels`` only masks of which one is the
+            right class are considered.
         labels (Sequence[int], optional): G classes.
         box_term (str): See :func:`box_fit`.
         box_rule (str): See :func:`box_fit`.
@@ -221,8 +222,7 @@ def assign_predictions(
         )
     scores = cross_scm(predictions, references, boxes, box_term, box_rule)
     if prediction_labels is not None and labels is not None:
-        same = np.equal.outer(prediction_labels, labels)
-        scores = np.where(same, scores, 0)
+        scores = np.where(_same_label(prediction_labels, labels), scores, 0)
     scores = np.where(scores > min_scm, scores, 0)
     if method == 'union':
         return _unite(predictions, scores)
@@ -233,6 +233,16 @@ def assign_predictions(
         else (None, 0.0)
         for g in range(len(boxes))
     ]
+
+
+def _same_label(
+    predicted: Sequence[Union[int, Collection[int]]], labels: Sequence[int]
+) -> np.ndarray:
+    """Compare classes: bool, (P, G)."""
+    same = np.zeros((len(predicted), len(labels)), bool)
+    for row, own in zip(same, predicted):
+        row[:] = np.isin(labels, list(own) if np.iterable(own) else [own])
+    return same
 
 
 def _unite(

@@ -103,13 +103,19 @@ def select_track(
     order = [names.index(n) for n in priority or () if n in names]
     for frame, box in enumerate(track.boxes):
         masks = [candidates[name].masks[frame] for name in names]
-        held_back = any(
-            name not in candidates or candidates[name].masks[frame] is None
-            for name in require
-        )
-        if box is None or held_back:
+        if box is None or is_held_back(candidates, require, frame):
             continue
         winner, score = shqm(masks, box, order, box_term, box_rule)
         if winner is not None:
             result.set(frame, masks[winner], names[winner], score)
     return result
+
+
+def is_held_back(
+    candidates: Mapping[str, MaskTrack], require: Sequence[str], frame: int
+) -> bool:
+    """Does a frame lack the mask of a source that it needs?"""
+    return any(
+        name not in candidates or candidates[name].masks[frame] is None
+        for name in require
+    )

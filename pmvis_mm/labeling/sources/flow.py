@@ -9,7 +9,8 @@ from ...registry import MODELS
 from ...structures import Box
 from ...structures.frame_reader import FrameReader
 from ...structures.rle import decode
-from .propagation import PropagationSource, Seed
+from .propagation import PropagationSource, Seed, check_frame_size
+from .track_fusion import SoftMask, Tracked
 
 PRESETS = dict(
     ultrafast=cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
@@ -67,7 +68,7 @@ class FlowPropagator(PropagationSource):
 
     def propagate(
         self, frames: FrameReader, seeds: Sequence[Seed], reverse: bool
-    ) -> Iterator[Tuple[int, List[Optional[np.ndarray]]]]:
+    ) -> Iterator[Tuple[int, List[Optional[Tracked]]]]:
         """See the base class."""
         flow = cv2.DISOpticalFlow_create(PRESETS[self.preset])
         flow.setFinestScale(self.finest_scale)
@@ -77,7 +78,9 @@ class FlowPropagator(PropagationSource):
         previous: Optional[np.ndarray] = None
         for step in range(min(starts), len(order)):
             frame = order[step]
-            gray = self._gray(frames[frame])
+            image = frames[frame]
+            check_frame_size(frames, frame, image.shape[:2])
+            gray = self._gray(image)
             if previous is not None:
                 height, width = frames.video.height, frames.video.width
                 vectors = flow.calc(gray, previous, None)
@@ -89,7 +92,11 @@ class FlowPropagator(PropagationSource):
                 else:
                     soft[number] = self._guide(soft[number], seed.boxes[frame])
             previous = gray
-            yield frame, [None if m is None else m > 0.5 for m in soft]
+            yield frame, [None if m is None else self._mask(m) for m in soft]
+
+    def _mask(self, soft: np.ndarray) -> Tracked:
+        mask = soft > 0.5
+        return SoftMask(mask, soft.clip(0, 1)) if self.is_soft else mask
 
     def _gray(self, image: np.ndarray) -> np.ndarray:
         gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -110,6 +117,11 @@ class FlowPropagator(PropagationSource):
         """Hold a travelling mask to its box; no box, no guidance."""
         if mask is None or box is None:
             return mask
+        height, width = mask.shape
+        x0, y0 = max(box[0], 0), max(box[1], 0)
+        box = (x0, y0, min(box[2], width), min(box[3], height))
+        if box[0] >= box[2] or box[1] >= box[3]:
+            return mask  # the box lies outside of the frame
         if self.keep_in_box:
             mask = _cut(mask, box)
         if self.fit_to_box:

@@ -8,12 +8,22 @@ import numpy as np
 
 from ...structures import RLE, Box, BoxTrack, MaskTrack
 from ...structures.frame_reader import FrameReader
-from ...structures.rle import area, box_rle, encode, intersect
+from ...structures.rle import area, box_rle, decode, encode, intersect
+from ...utils.errors import ConfigError, FrameError
 from ..label_video import LabelResult, LabelVideo, TracksById
 from ..selection import box_fit, num_keyframes, pairwise_scm, select_keyframes
+from ..selection.keyframes import MODES
 from .base import MaskSource
+from .track_fusion import (
+    MeanFusion,
+    Tracked,
+    best_track,
+    mask_of,
+    nearest_track,
+)
 
-FUSIONS = ('nearest', 'best')
+FUSIONS = ('nearest', 'mean', 'best')
+Path = List[Optional[RLE]]
 
 
 @dataclass(frozen=True)
@@ -50,16 +60,28 @@ class PropagationSource(MaskSource):
             of the video (K of the paper: 10, OVIS 100); None for one
             keyframe. Defaults to 10.
         keyframe_mode (str): 'top' or 'per_segment'. Defaults to 'top'.
-        fusion (str): How the tracks of several keyframes become one:
-            'nearest' keyframe in time, or 'best' box fit. All tracks go to
-            the selectors as candidates. Defaults to 'nearest'.
+        fusion (str): How the tracks of several keyframes become one. The
+            'nearest' keyframe in time; the 'mean' of the soft masks, each
+            by 1 / (1 + frames to its keyframe), see :class:`MeanFusion`; or
+            the 'best' SCM with the mask of ``reference`` in the frame, where
+            there is none the best box fit. In a keyframe its own mask always
+            stands. All tracks go to the selectors as candidates beside the
+            fused one. Defaults to 'nearest'.
         crop_tracks (bool): Remove what lies outside the box. The paper does
             not. Defaults to False.
         require_prior (bool): Only frames where the prior has a mask get
             one, so that both have the same number (PM-VIS, Fig. 6).
             Defaults to False.
         name (str): Source name. Defaults to 'track'.
+
+    Attributes:
+        exclusive (bool): Whether the objects of a track compete for pixels.
+
+    Raises:
+        ConfigError: If an option is unknown or out of range.
     """
+
+    exclusive = False
 
     def __init__(
         self,
@@ -73,9 +95,18 @@ class PropagationSource(MaskSource):
         name: str = 'track',
     ) -> None:
         super().__init__(name)
-        if fusion not in FUSIONS:
-            raise ValueError(
-                f'fusion should be one of {FUSIONS}, got {fusion!r}'
+        for option, value, choices in (
+            ('fusion', fusion, FUSIONS),
+            ('keyframe_mode', keyframe_mode, MODES),
+        ):
+            if value not in choices:
+                raise ConfigError(
+                    f'{option} should be one of {choices}, got {value!r}'
+                )
+        if keyframe_interval is not None and keyframe_interval < 1:
+            raise ConfigError(
+                f'keyframe_interval={keyframe_interval} is not positive',
+                fix='use 10, say, or None for a single keyframe',
             )
         self.prior = prior
         self.reference = reference
@@ -85,10 +116,15 @@ class PropagationSource(MaskSource):
         self.crop_tracks = crop_tracks
         self.require_prior = require_prior
 
+    @property
+    def is_soft(self) -> bool:
+        """Whether probabilities are asked for beside the masks."""
+        return self.fusion == 'mean'
+
     @abstractmethod
     def propagate(
         self, frames: FrameReader, seeds: Sequence[Seed], reverse: bool
-    ) -> Iterator[Tuple[int, List[Optional[np.ndarray]]]]:
+    ) -> Iterator[Tuple[int, List[Optional[Tracked]]]]:
         """Track all seeds in one direction.
 
         Args:
@@ -97,9 +133,10 @@ class PropagationSource(MaskSource):
             reverse (bool): Towards the first frame instead of the last.
 
         Yields:
-            tuple: Frame index and S bool masks (H, W), None for seeds that
-            have not started. Each frame beyond the first seed comes once.
-            A keyframe keeps its own mask, whatever comes for it.
+            tuple: Frame index and S bool masks (H, W), as SoftMask if
+            ``self.is_soft``; None for seeds that have not started. Each
+            frame beyond the first seed comes once. A keyframe keeps its own
+            mask, whatever comes for it.
         """
 
     def batches(self, seeds: Sequence[Seed]) -> List[List[int]]:
@@ -114,15 +151,31 @@ class PropagationSource(MaskSource):
         """
         return [list(range(len(seeds)))] if seeds else []
 
+    def prepare(
+        self,
+        frames: FrameReader,
+        sweeps: Sequence[Tuple[Sequence[Seed], bool]],
+    ) -> None:
+        """Look at what is going to come; a subclass may plan for it.
+
+        Args:
+            frames (FrameReader): The video.
+            sweeps (Sequence[tuple]): The arguments ``seeds`` and ``reverse``
+                of all calls of :meth:`propagate` for it, in their order.
+        """
+
     def label(self, video: LabelVideo) -> LabelResult:
         """See the base class."""
         prior = video.prior(self.prior)
+        reference = {}
+        if self.reference is not None:
+            reference = video.prior(self.reference)
         seeds = [
             seed
             for instance, track in enumerate(video.tracks)
             for seed in self._seeds(video, instance, track, prior)
         ]
-        paths = self._sweep(video, seeds)
+        paths, mean = self._sweep(video, seeds)
         per_instance: Dict[int, List[int]] = {}
         for number, seed in enumerate(seeds):
             per_instance.setdefault(seed.instance, []).append(number)
@@ -132,9 +185,16 @@ class PropagationSource(MaskSource):
             allowed = self._allowed(track, prior.get(track.id))
             fused = MaskTrack.empty_like(track)
             for frame in np.flatnonzero(allowed):
-                best = self._choose(seeds, paths, mine, frame, track)
-                if best is not None:
-                    fused.set(frame, paths[best][frame], self.name)
+                if (instance, frame) in mean:
+                    mask = mean[instance, frame]
+                else:
+                    mask = self._choose(
+                        [(seeds[n].frame, paths[n][frame]) for n in mine],
+                        frame,
+                        track.boxes[frame],
+                        _mask_at(reference.get(track.id), frame),
+                    )
+                fused.set(frame, mask, self.name)
             result.tracks.append(fused)
             for rank, number in enumerate(mine, 1):
                 path = self._as_track(track, paths[number], allowed)
@@ -174,24 +234,54 @@ class PropagationSource(MaskSource):
 
     def _sweep(
         self, video: LabelVideo, seeds: Sequence[Seed]
-    ) -> List[List[Optional[RLE]]]:
-        """Track every seed both ways; the keyframe keeps its own mask."""
-        length = video.info.length
-        paths: List[List[Optional[RLE]]] = [[None] * length for _ in seeds]
-        for batch in self.batches(seeds):
-            mine = [seeds[number] for number in batch]
-            for reverse in (False, True):
-                for frame, masks in self.propagate(
-                    video.frames, mine, reverse
-                ):
-                    for number, mask in zip(batch, masks):
-                        if mask is not None and mask.any():
-                            paths[number][frame] = encode(mask)
+    ) -> Tuple[List[Path], Dict[Tuple[int, int], Optional[RLE]]]:
+        """Track every seed both ways; the keyframe keeps its own mask.
+
+        Returns:
+            tuple: The path of each seed, and the mean per instance and
+            frame, if that is asked for.
+        """
+        size = video.info.height, video.info.width
+        paths: List[Path] = [[None] * video.info.length for _ in seeds]
+        mean = MeanFusion(size, self.exclusive)
+        sweeps = [
+            (batch, [seeds[number] for number in batch], reverse)
+            for batch in self.batches(seeds)
+            for reverse in (False, True)
+        ]
+        self.prepare(video.frames, [sweep[1:] for sweep in sweeps])
+        for batch, mine, reverse in sweeps:
+            for frame, masks in self.propagate(video.frames, mine, reverse):
+                if self.is_soft:
+                    _add_soft(mean, frame, mine, masks)
+                for number, tracked in zip(batch, masks):
+                    if tracked is not None and mask_of(tracked).any():
+                        paths[number][frame] = encode(mask_of(tracked))
         for path, seed in zip(paths, seeds):
             path[seed.frame] = seed.mask
             if self.crop_tracks:
                 _crop_path(path, seed.boxes)
-        return paths
+        fused = {}
+        if self.is_soft:
+            fused = self._resolve(mean, seeds, video)
+        return paths, fused
+
+    def _resolve(
+        self, mean: MeanFusion, seeds: Sequence[Seed], video: LabelVideo
+    ) -> Dict[Tuple[int, int], Optional[RLE]]:
+        """Decide on the mean of all frames but the keyframes."""
+        given: Dict[int, List[Seed]] = {}
+        for seed in seeds:
+            given.setdefault(seed.frame, []).append(seed)
+        result: Dict[Tuple[int, int], Optional[RLE]] = {}
+        for frame in range(video.info.length):
+            fixed = {s.instance: decode(s.mask) for s in given.get(frame, [])}
+            for i, mask in mean.resolve(frame, fixed).items():
+                path = [encode(mask) if mask.any() else None]
+                if self.crop_tracks:
+                    _crop_path(path, [video.tracks[i].boxes[frame]])
+                result[i, frame] = path[0]
+        return result
 
     def _allowed(
         self, track: BoxTrack, prior: Optional[MaskTrack]
@@ -204,19 +294,20 @@ class PropagationSource(MaskSource):
 
     def _choose(
         self,
-        seeds: Sequence[Seed],
-        paths: Sequence[Sequence[Optional[RLE]]],
-        numbers: Sequence[int],
+        masks: Sequence[Tuple[int, Optional[RLE]]],
         frame: int,
-        track: BoxTrack,
-    ) -> Optional[int]:
-        present = [n for n in numbers if paths[n][frame] is not None]
+        box: Optional[Box],
+        reference: Optional[RLE],
+    ) -> Optional[RLE]:
+        """Choose among masks that come with their keyframes."""
+        present = [(k, mask) for k, mask in masks if mask is not None]
+        distances = [abs(k - frame) for k, _ in present]
         if not present:
             return None
-        if self.fusion == 'nearest':
-            return min(present, key=lambda n: abs(seeds[n].frame - frame))
-        masks = [paths[n][frame] for n in present]
-        return present[int(box_fit(masks, track.boxes[frame]).argmax())]  # type: ignore
+        if self.fusion != 'best' or box is None or 0 in distances:
+            return present[nearest_track(distances)][1]
+        found = [mask for _, mask in present]
+        return found[best_track(found, box, reference, distances)]
 
     def _as_track(
         self,
@@ -230,9 +321,52 @@ class PropagationSource(MaskSource):
         return result
 
 
-def _crop_path(
-    path: List[Optional[RLE]], boxes: Sequence[Optional[Box]]
+def check_frame_size(
+    frames: FrameReader, frame: int, size: Tuple[int, int]
 ) -> None:
+    """Refuse a frame of another size than the annotation says.
+
+    Args:
+        frames (FrameReader): The video.
+        frame (int): 0-based.
+        size (tuple[int]): Height and width of the frame, pixels.
+
+    Raises:
+        FrameError: If they differ; names video and frame.
+    """
+    video = frames.video
+    if tuple(size) != (video.height, video.width):
+        raise FrameError(
+            f'frame is {size[1]}x{size[0]} pixels but the annotation says '
+            f'{video.width}x{video.height}',
+            video=video.id,
+            frame=frame,
+            fix='give all frames of a video the size of its annotation',
+        )
+
+
+def _mask_at(track: Optional[MaskTrack], frame: int) -> Optional[RLE]:
+    return None if track is None else track.masks[frame]
+
+
+def _add_soft(
+    mean: MeanFusion,
+    frame: int,
+    seeds: Sequence[Seed],
+    masks: Sequence[Optional[Tracked]],
+) -> None:
+    """Take the masks of a frame into the mean, instance by instance."""
+    found: Dict[int, List[Tuple[Tracked, int]]] = {}
+    for seed, tracked in zip(seeds, masks):
+        # Its own mask stands there.
+        if tracked is not None and seed.frame != frame:
+            own = found.setdefault(seed.instance, [])
+            own.append((tracked, abs(seed.frame - frame)))
+    for instance, tracks in found.items():
+        mean.add(frame, instance, tracks)
+
+
+def _crop_path(path: Path, boxes: Sequence[Optional[Box]]) -> None:
     for frame, (mask, box) in enumerate(zip(path, boxes)):
         if mask is not None and box is not None:
             mask = intersect([mask, box_rle(box, *mask['size'])])

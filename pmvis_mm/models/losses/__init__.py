@@ -1,6 +1,10 @@
 """Losses; those of masks are ``forward(mask_logits, targets) -> scalar``."""
 
 from ...utils.warmup import linear_warmup
+from .bootstrapped_cross_entropy_loss import (
+    BootstrappedCrossEntropyLoss,
+    bootstrapped_cross_entropy_loss,
+)
 from .box_giou_loss import BoxGIoULoss
 from .box_projection_loss import BoxProjectionLoss, box_projection_loss
 from .mask_dice_loss import MaskDiceLoss, mask_dice_loss
@@ -15,8 +19,10 @@ from .reid_loss import (
     contrastive_reid_loss,
     cosine_reid_loss,
 )
+from .soft_jaccard_loss import SoftJaccardLoss, soft_jaccard_loss
 
 __all__ = [
+    'BootstrappedCrossEntropyLoss',
     'BoxGIoULoss',
     'BoxProjectionLoss',
     'ContrastiveReIDLoss',
@@ -24,6 +30,8 @@ __all__ = [
     'MaskDiceLoss',
     'MaskFocalLoss',
     'PairwiseAffinityLoss',
+    'SoftJaccardLoss',
+    'bootstrapped_cross_entropy_loss',
     'box_projection_loss',
     'contrastive_reid_loss',
     'cosine_reid_loss',
@@ -31,4 +39,5 @@ __all__ = [
     'mask_dice_loss',
     'mask_focal_loss',
     'pairwise_affinity_loss',
+    'soft_jaccard_loss',
 ]

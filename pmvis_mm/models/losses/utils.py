@@ -1,5 +1,7 @@
 """What the mask losses share."""
 
+from typing import Optional
+
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
@@ -102,3 +104,40 @@ def require_masks(targets: MaskTargets, name: str) -> Tensor:
             'mask_losses (box supervision)',
         )
     return targets.masks
+
+
+def check_label_maps(logits: Tensor, labels: Tensor) -> None:
+    """Refuse logits and label maps that do not belong together.
+
+    Args:
+        logits (Tensor): (B, C, H, W).
+        labels (Tensor): (B, H, W).
+
+    Raises:
+        PMVISError: If the shapes differ.
+    """
+    maps = (*logits.shape[:1], *logits.shape[2:])
+    if logits.ndim != 4 or tuple(labels.shape) != maps:
+        raise PMVISError(
+            f'logits {tuple(logits.shape)} and label maps '
+            f'{tuple(labels.shape)} do not fit',
+            fix='give logits (B, C, H, W) and labels (B, H, W)',
+        )
+
+
+def hide_channels(logits: Tensor, valid: Optional[Tensor]) -> Tensor:
+    """Take channels out of the softmax.
+
+    Args:
+        logits (Tensor): float, at least float32, (B, C, H, W).
+        valid (Tensor, optional): bool, (B, C), channels to keep; None keeps
+            all.
+
+    Returns:
+        Tensor: Same shape; hidden channels are -1e10, and no gradient
+        passes them.
+    """
+    if valid is None:
+        return logits
+    # Not -inf, which makes NaN of 0 * -inf in interpolation.
+    return logits.masked_fill(~valid[:, :, None, None], -1e10)

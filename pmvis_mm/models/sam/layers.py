@@ -29,6 +29,39 @@ class LayerNorm2d(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class Doubling(nn.ConvTranspose2d):
+    """Transposed convolution that makes four pixels of each.
+
+    Nothing overlaps, so that it is one matrix product; several times as fast
+    on a CPU as the general operation.
+
+    Args:
+        in_channels (int): Channels of the input.
+        out_channels (int): Channels of the output.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 2, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Double height and width.
+
+        Args:
+            x (Tensor): float, (B, C, H, W).
+
+        Returns:
+            Tensor: float, (B, out_channels, 2H, 2W), channels last in
+            memory.
+        """
+        height, width = x.shape[2:]
+        weight = self.weight.permute(2, 3, 1, 0).flatten(0, 2)
+        assert self.bias is not None
+        y = F.linear(x.permute(0, 2, 3, 1), weight, self.bias.repeat(4))
+        y = y.unflatten(3, (2, 2, -1)).transpose(2, 3)
+        y = y.reshape(-1, 2 * height, 2 * width, self.out_channels)
+        return y.permute(0, 3, 1, 2)
+
+
 class MLP(nn.Module):
     """Three linear layers with ReLU between them.
 

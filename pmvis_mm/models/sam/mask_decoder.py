@@ -1,12 +1,13 @@
 """From tokens and image to masks: SAM's decoder and that of HQ-SAM."""
 
-from typing import Optional, Tuple
+from typing import Optional, Tuple, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...registry import MODELS
-from .layers import MLP, LayerNorm2d
+from .layers import MLP, Doubling, LayerNorm2d
 from .two_way_transformer import TwoWayTransformer
 
 _NUM_MASKS = 4  # token 0 for clear prompts, 1 to 3 for ambiguous ones
@@ -40,10 +41,10 @@ class SAMMaskDecoder(nn.Module):
         self.iou_token = nn.Embedding(1, embed_dims)
         self.mask_tokens = nn.Embedding(_NUM_MASKS, embed_dims)
         self.output_upscaling = nn.Sequential(
-            nn.ConvTranspose2d(embed_dims, quarter, 2, stride=2),
+            Doubling(embed_dims, quarter),
             LayerNorm2d(quarter),
             nn.GELU(),
-            nn.ConvTranspose2d(quarter, eighth, 2, stride=2),
+            Doubling(quarter, eighth),
             nn.GELU(),
         )
         self.output_hypernetworks_mlps = nn.ModuleList(
@@ -88,15 +89,25 @@ class SAMMaskDecoder(nn.Module):
             model expects of them, (n,), about in [0, 1].
         """
         own = self._output_tokens().expand(len(prompts), -1, -1)
-        tokens, image = self.transformer(
-            (embedding + dense_prompt).flatten(2).transpose(1, 2),
-            position.flatten(2).transpose(1, 2),
-            torch.cat([own, prompts], dim=1),
-        )
-        image = image.transpose(1, 2).unflatten(2, embedding.shape[2:])
+        tokens = torch.cat([own, prompts], dim=1)
+        image = (embedding + dense_prompt).flatten(2).transpose(1, 2)
+        position = position.flatten(2).transpose(1, 2)
+        shared = self.transformer.share(image, position)
+        size = _group_size(tokens)
+        groups = [
+            self.transformer(image, position, part, shared)
+            for part in tokens.split(size)
+        ]
+        tokens = torch.cat([read for read, _ in groups])
         ious, best = self._select(self.iou_prediction_head(tokens[:, 0]))
-        upscaled = self.output_upscaling(image)
-        return self._masks(tokens[:, 1:], best, upscaled, features), ious
+        masks = []
+        for part, chosen, (_, image) in zip(
+            tokens[:, 1:].split(size), best.split(size), groups
+        ):
+            pixels = image.transpose(1, 2).unflatten(2, embedding.shape[2:])
+            upscaled = self.output_upscaling(pixels)
+            masks.append(self._masks(part, chosen, upscaled, features))
+        return torch.cat(masks), ious
 
     def _output_tokens(self) -> Tensor:
         return torch.cat([self.iou_token.weight, self.mask_tokens.weight])
@@ -181,11 +192,49 @@ class HQMaskDecoder(SAMMaskDecoder):
         upscaled: Tensor,
         features: Optional[Tensor],
     ) -> Tensor:
-        fused = self.embedding_maskfeature(upscaled) + features
-        masks = _dot(self.hf_mlp(tokens[:, _NUM_MASKS]), fused)
+        assert features is not None
+        weights = self.hf_mlp(tokens[:, _NUM_MASKS])
+        masks = self._fused_dot(weights, upscaled)
+        masks = masks + torch.einsum('nc,chw->nhw', weights, features[0])
         if self.hq_token_only:
             return masks
         return masks + super()._masks(tokens, best, upscaled, features)
+
+    def _fused_dot(self, weights: Tensor, upscaled: Tensor) -> Tensor:
+        """Multiply the tokens with the mask features.
+
+        The last convolution comes after the product with its 32 channels
+        instead of before: it is linear, so that one channel is left of it.
+
+        Args:
+            weights (Tensor): float, (n, C / 8).
+            upscaled (Tensor): float, (n, C / 8, 4h, 4w).
+
+        Returns:
+            Tensor: (n, 4h, 4w).
+        """
+        last = cast(nn.Conv2d, self.embedding_maskfeature[3])
+        assert last.bias is not None
+        x = self.embedding_maskfeature[:3](upscaled)
+        height, width = x.shape[2:]
+        kernels = torch.einsum('nc,cdij->nijd', weights, last.weight)
+        taps = kernels.flatten(1, 2) @ x.flatten(2)
+        taps = F.pad(taps.unflatten(2, (height, width)), (1, 1, 1, 1))
+        sums = (weights @ last.bias)[:, None, None]
+        for i in range(9):
+            y, x0 = divmod(i, 3)
+            sums = sums + taps[:, i, y : y + height, x0 : x0 + width]
+        return sums
+
+
+def _group_size(tokens: Tensor) -> int:
+    """Choose how many prompts update the pixels together.
+
+    On a CPU one: its maps of 17 MB stay in the memory that the allocator
+    reuses, while larger ones are mapped anew by the system every time, which
+    takes longer than the computation.
+    """
+    return 1 if tokens.device.type == 'cpu' else len(tokens)
 
 
 def _upscaling(
@@ -193,10 +242,10 @@ def _upscaling(
 ) -> nn.Sequential:
     """Four times as large."""
     return nn.Sequential(
-        nn.ConvTranspose2d(in_channels, hidden_channels, 2, stride=2),
+        Doubling(in_channels, hidden_channels),
         LayerNorm2d(hidden_channels),
         nn.GELU(),
-        nn.ConvTranspose2d(hidden_channels, out_channels, 2, stride=2),
+        Doubling(hidden_channels, out_channels),
     )
 
 

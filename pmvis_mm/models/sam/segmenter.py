@@ -258,8 +258,8 @@ class HQSAMSegmenter(nn.Module):
         """
         height, width = frame.input_shape
         parts = [low_res_logits.new_zeros(0, *frame.ori_shape)]
-        for chunk in self._chunks(low_res_logits):
-            x = _resize(chunk[None], (self.img_size, self.img_size))
+        for group in self._mask_groups(low_res_logits):
+            x = _resize(group[None], (self.img_size, self.img_size))
             x = _resize(x[..., :height, :width], frame.ori_shape)
             parts.append(x[0])
         return torch.cat(parts)
@@ -280,8 +280,8 @@ class HQSAMSegmenter(nn.Module):
         found = self.decode(frame, boxes)
         masks = [np.zeros((0, *frame.ori_shape), bool)]
         # Full-size logits of many boxes would not fit into memory.
-        for chunk in self._chunks(found.low_res_logits):
-            masks.append((self.enlarge(chunk, frame) > 0).cpu().numpy())
+        for group in self._mask_groups(found.low_res_logits):
+            masks.append((self.enlarge(group, frame) > 0).cpu().numpy())
         ious = found.ious.clamp(0, 1).cpu().numpy()
         return np.concatenate(masks), ious
 
@@ -318,6 +318,12 @@ class HQSAMSegmenter(nn.Module):
 
     def _chunks(self, rows: Tensor) -> Sequence[Tensor]:
         return rows.split(self.boxes_per_pass) if len(rows) else ()
+
+    def _mask_groups(self, rows: Tensor) -> Sequence[Tensor]:
+        # See _group_size of the decoder: memory beats batches on a CPU.
+        if rows.device.type == 'cpu':
+            return rows.split(1) if len(rows) else ()
+        return self._chunks(rows)
 
 
 def _encoder_config(encoder: Union[str, Dict[str, Any]]) -> Dict[str, Any]:

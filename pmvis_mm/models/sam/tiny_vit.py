@@ -97,8 +97,11 @@ class SAMTinyViT(nn.Module):
             early features, (B, early_channels, h, w), with
             h = w = img_size / 16.
         """
-        x = self.patch_embed(x)
-        x = self.layers[0](x)
+        if x.device.type == 'cpu':
+            # Two to three times as fast for convolutions of few channels,
+            # and what the attention needs anyway.
+            x = x.contiguous(memory_format=torch.channels_last)
+        x = self.layers[0](self.patch_embed(x))
         early = self.layers[1](x)
         x = self.layers[2](early)
         return self.neck(self.layers[3](x)), early
@@ -106,6 +109,9 @@ class SAMTinyViT(nn.Module):
 
 class _ConvBN(nn.Sequential):
     """Convolution and batch norm."""
+
+    c: nn.Conv2d
+    bn: nn.BatchNorm2d
 
     def __init__(
         self,
@@ -127,6 +133,28 @@ class _ConvBN(nn.Sequential):
         )
         self.add_module('c', conv)
         self.add_module('bn', nn.BatchNorm2d(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(x)
+        # One pass over the map instead of two. Not kept: a stale copy of
+        # loaded weights would go unnoticed.
+        conv, bn = self.c, self.bn
+        assert bn.running_mean is not None and bn.running_var is not None
+        scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
+        weight = conv.weight * scale[:, None, None, None]
+        bias = bn.bias - bn.running_mean * scale
+        if conv.kernel_size == (1, 1) and x.device.type == 'cpu':
+            y = F.linear(x.permute(0, 2, 3, 1), weight[..., 0, 0], bias)
+            return y.permute(0, 3, 1, 2)
+        return F.conv2d(
+            x,
+            weight,
+            bias,
+            conv.stride,  # type: ignore[arg-type]
+            conv.padding,
+            groups=conv.groups,
+        )
 
 
 class _Stem(nn.Module):

@@ -1,9 +1,10 @@
 """DeAOT: tracks the masks of many objects at once."""
 
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...registry import MODELS
 from ...utils.errors import ConfigError
@@ -46,8 +47,9 @@ class FrameFeatures(NamedTuple):
     """A frame as the network sees it, before any object plays a role.
 
     Attributes:
-        x (Tensor): float, (1, 256, h, w), at stride 16.
-        pyramid (tuple[Tensor]): Three float maps (1, C, H, W) at strides
+        x (Tensor): float, (B, 256, h, w), at stride 16; B is 1 in
+            inference.
+        pyramid (tuple[Tensor]): Three float maps (B, C, H, W) at strides
             4, 8 and 16, for the mask head.
         input_shape (tuple[int]): Height and width of the network's input.
         ori_shape (tuple[int]): Height and width of the frame.
@@ -68,16 +70,19 @@ class FrameFeatures(NamedTuple):
 
 @MODELS.register_module()
 class DeAOT(BaseModule):
-    """Network of `DeAOT <https://arxiv.org/abs/2210.09782>`_, inference only.
+    """Network of `DeAOT <https://arxiv.org/abs/2210.09782>`_.
 
     Equal to the public code (github.com/yoxu515/aot-benchmark) in eval mode.
-    :class:`DeAOTPropagator` holds the memory and runs it over a video.
+    :class:`DeAOTPropagator` holds the memory and runs it over a video,
+    :class:`DeAOTSegmentor` trains it.
 
     Args:
         arch (str): 'deaott', 'deaots', 'deaotb', 'deaotl', 'r50_deaotl' or
             'swinb_deaotl'; sets the arguments that follow.
         backbone (dict, optional): Config of a backbone whose maps have
-            strides 4, 8, 16, and perhaps once more 16. Defaults to None.
+            strides 4, 8, 16, and perhaps once more 16; without ``type``,
+            options for that of ``arch`` (``init_cfg``, say). Defaults to
+            None.
         in_channels (Sequence[int], optional): Channels of the maps at
             strides 4, 8, 16 and of the last one. Defaults to None.
         num_layers (int, optional): Layers of the propagation module.
@@ -87,6 +92,11 @@ class DeAOT(BaseModule):
             None.
         align_corners (bool, optional): Of all interpolations; decides
             between inputs of 16k + 1 and of 16k pixels. Defaults to None.
+        trainable (bool): Whether :meth:`train` takes effect; batch norms
+            of the backbone stay as they are even so. Defaults to False:
+            always in eval mode.
+        drop_path (float): See :class:`GPMLayer`. Defaults to 0.0.
+        dropout (float): See :class:`GatedAttention`. Defaults to 0.0.
         init_cfg (dict, optional): See mmengine. Defaults to None.
 
     Raises:
@@ -121,6 +131,9 @@ class DeAOT(BaseModule):
         num_layers: Optional[int] = None,
         long_term_gap: Optional[int] = None,
         align_corners: Optional[bool] = None,
+        trainable: bool = False,
+        drop_path: float = 0.0,
+        dropout: float = 0.0,
         init_cfg: Optional[Dict[str, Any]] = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -134,24 +147,50 @@ class DeAOT(BaseModule):
         settings = self._settings(arch, chosen)
         channels = settings['in_channels']
         self.arch = arch
+        self.trainable = trainable
         self.max_objects = 10
         self.long_term_gap: int = settings['long_term_gap']
         self.align_corners: bool = settings['align_corners']
         self.backbone = MODELS.build(settings['backbone'])
         self.projector = nn.Conv2d(channels[3], 256, 1)
         self.id_bank = IDBank(self.max_objects, 256, self.align_corners)
-        self.gpm = GPM(settings['num_layers'], 256)
+        self.gpm = GPM(settings['num_layers'], 256, drop_path, dropout)
         self.mask_head = FPNMaskHead(
             channels[:3],
             512,
             self.max_objects + 1,
             self.align_corners,
         )
-        self.eval()
+        for norm in self._batch_norms():
+            norm.requires_grad_(False)
+        self.train(trainable)
 
     def train(self, mode: bool = True) -> 'DeAOT':
-        """Stay in eval mode: there is no training."""
-        return super().train(False)
+        """Stay in eval mode unless trainable; batch norms do in any case."""
+        super().train(mode and self.trainable)
+        for norm in self._batch_norms():
+            norm.eval()
+        return self
+
+    def _batch_norms(self) -> List[nn.Module]:
+        return [
+            m for m in self.backbone.modules() if isinstance(m, _BatchNorm)
+        ]
+
+    def init_weights(self) -> None:
+        """Draw the weights that training starts from.
+
+        As in the public code: Xavier's uniform numbers, an orthogonal
+        identity bank of small gain. The backbone follows its ``init_cfg``.
+        """
+        if not self.is_init:
+            for module in (self.gpm, self.mask_head, self.projector):
+                for weight in module.parameters():
+                    if weight.ndim > 1:
+                        nn.init.xavier_uniform_(weight)
+            patches = self.id_bank.conv.weight
+            nn.init.orthogonal_(patches, gain=patches.size(-1) ** -2)
+        super().init_weights()
 
     def _settings(self, arch: str, chosen: Dict[str, Any]) -> Dict[str, Any]:
         if arch not in self.arch_settings:
@@ -160,7 +199,10 @@ class DeAOT(BaseModule):
                 fix=f'use one of {sorted(self.arch_settings)}',
             )
         settings = {'align_corners': True, **self.arch_settings[arch]}
+        usual = settings['backbone']
         settings.update({k: v for k, v in chosen.items() if v is not None})
+        if 'type' not in settings['backbone']:
+            settings['backbone'] = {**usual, **settings['backbone']}
         return settings
 
     def extract_feat(
@@ -169,8 +211,9 @@ class DeAOT(BaseModule):
         """Do everything for a frame that is common to all objects.
 
         Args:
-            inputs (Tensor): float, (1, 3, H, W), normalised RGB; 16k + 1
-                pixels a side, or 16k without ``align_corners``.
+            inputs (Tensor): float, (B, 3, H, W), normalised RGB; 16k + 1
+                pixels a side, or 16k without ``align_corners``. B is 1, or
+                the number of frames of a batch in training.
             ori_shape (tuple[int], optional): Height and width of the frame
                 before resizing. Defaults to that of ``inputs``.
 

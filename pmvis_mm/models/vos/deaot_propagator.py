@@ -22,6 +22,7 @@ from .deaot_memory import (
     select_groups,
 )
 from .frame_input import network_size, prepare_frame, resize_labels
+from .group_logits import label_map, merge_groups
 
 Labels = Union[Tensor, np.ndarray]
 IGNORED = 255
@@ -228,16 +229,41 @@ class DeAOTPropagator(nn.Module):
             PMVISError: If frame, state and annotation do not fit.
         """
         logits, seen = self.predict(state, features)
-        labels = logits.argmax(0)
+        labels = label_map(logits, state.num_objects)
+        state = self.settle(state, features, seen, labels, annotation, absent)
+        return logits, state
+
+    def settle(
+        self,
+        state: DeAOTState,
+        features: FrameFeatures,
+        seen: Observation,
+        labels: Tensor,
+        annotation: Optional[Labels] = None,
+        absent: Sequence[int] = (),
+    ) -> DeAOTState:
+        """Remember a frame that was predicted: the second half of a step.
+
+        Args:
+            state (DeAOTState): Of the frame before.
+            features (FrameFeatures): Of the frame.
+            seen (Observation): From :meth:`predict`.
+            labels (Tensor): int64, (H, W), from :func:`label_map`.
+            annotation (Tensor | np.ndarray, optional): See :meth:`step`.
+            absent (Sequence[int]): See :meth:`step`.
+
+        Returns:
+            DeAOTState: Of this frame.
+        """
         for label in absent:
             labels = labels.masked_fill(labels == label, 0)
         if annotation is None:
-            return logits, self.commit(state, seen, labels)
+            return self.commit(state, seen, labels)
         given, count = self._check(features, annotation, None)
         labels = resize_labels(labels, (given.shape[0], given.shape[1]))
         labels = given.where(given != 0, labels)
         count = max(count, state.num_objects)
-        return logits, self.add_reference(state, features, labels, count)
+        return self.add_reference(state, features, labels, count)
 
     @torch.no_grad()
     def predict(
@@ -361,24 +387,6 @@ class DeAOTPropagator(nn.Module):
                 f'{IGNORED - 1} objects and {IGNORED} for unknown pixels',
             )
         return checked, count
-
-
-def merge_groups(logits: Tensor) -> Tensor:
-    """Join the logits of groups that were tracked side by side.
-
-    Soft aggregation of AOT: a pixel is background if all groups say so.
-
-    Args:
-        logits (Tensor): float, (G, 1 + n, ...), background first.
-
-    Returns:
-        Tensor: float, (1 + G n, ...); of one group, its logits.
-    """
-    if len(logits) == 1:
-        return logits[0]
-    prob = logits.softmax(1)
-    merged = torch.cat((prob[:, 0].prod(0)[None], prob[:, 1:].flatten(0, 1)))
-    return merged.clamp(1e-5, 1 - 1e-5).logit()
 
 
 def _check_shape(state: DeAOTState, features: FrameFeatures) -> None:

@@ -6,6 +6,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...registry import MODELS
+from ...utils.checkpoint import check_weights
+from ...utils.errors import ConfigError
 
 # Expansion, channels, blocks, stride, dilation of the first and of the other
 # blocks. The stride that a stage has lost its later blocks make up for.
@@ -82,11 +84,26 @@ class DilatedMobileNetV2(BaseModule):
     last convolution.
 
     Args:
-        init_cfg (dict, optional): See mmengine. Defaults to None.
+        frozen_stages (int): As in mmdet: 0 keeps the stem from training, 1
+            also the layers up to the map of stride 4, 2 and 3 those of
+            stride 8 and 16. Defaults to -1: all are trained.
+        init_cfg (dict, optional): See mmengine; weights of torchvision go
+            through ``tools/model_converters/torchvision_mobilenetv2.py``
+            with ``--dilated``. Defaults to None.
+
+    Raises:
+        ConfigError: If ``frozen_stages`` is out of range.
     """
 
-    def __init__(self, init_cfg: object = None) -> None:
+    def __init__(
+        self, frozen_stages: int = -1, init_cfg: object = None
+    ) -> None:
         super().__init__(init_cfg)
+        if not -1 <= frozen_stages < len(_ENDS):
+            raise ConfigError(
+                f'frozen_stages={frozen_stages} of DilatedMobileNetV2',
+                fix=f'use a number from -1 (none) to {len(_ENDS) - 1}',
+            )
         channels = 32
         layers: List[nn.Module] = [_conv_norm(3, channels, 3, 2)]
         for expansion, width, blocks, stride, first, rest in _STAGES:
@@ -103,6 +120,27 @@ class DilatedMobileNetV2(BaseModule):
                 channels = width
         layers.append(_conv_norm(channels, 1280))
         self.features = nn.Sequential(*layers)
+        self.num_frozen = (0, 1, *_ENDS)[frozen_stages + 1]
+        self.features[: self.num_frozen].requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """Follow ``init_cfg``.
+
+        Raises:
+            CheckpointError: If it names a file that is missing or has not
+                all of these weights, without which mmengine would go on.
+        """
+        cfg = self.init_cfg
+        if isinstance(cfg, dict) and cfg.get('type') == 'Pretrained':
+            if 'prefix' not in cfg:
+                check_weights(self, cfg['checkpoint'])
+        super().init_weights()
+
+    def train(self, mode: bool = True) -> 'DilatedMobileNetV2':
+        """Keep the norms of frozen layers from learning statistics."""
+        super().train(mode)
+        self.features[: self.num_frozen].eval()
+        return self
 
     def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
         """Compute four maps.

@@ -52,7 +52,7 @@ class FPNMaskHead(nn.Module):
         """Do the part that no object plays a role in, where it saves space.
 
         Args:
-            pyramid (Sequence[Tensor]): float, (1, C, h, w), of the backbone
+            pyramid (Sequence[Tensor]): float, (B, C, h, w), of the backbone
                 at strides 4, 8 and 16.
 
         Returns:

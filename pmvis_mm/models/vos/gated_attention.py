@@ -1,6 +1,6 @@
 """Gated attention of DeAOT: over all tokens, over a window, of a frame."""
 
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -50,6 +50,8 @@ class GatedAttention(nn.Module):
         value_channels (int): Channels of values and gate. Defaults to 1024.
         out_channels (int): Channels of the result. Defaults to 512.
         kernel_size (int): Of the convolution. Defaults to 5.
+        dropout (float): Share of the filtered channels that are dropped in
+            training. Defaults to 0.0.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class GatedAttention(nn.Module):
         value_channels: int = 1024,
         out_channels: int = 512,
         kernel_size: int = 5,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.dw_conv = nn.Conv2d(
@@ -67,6 +70,7 @@ class GatedAttention(nn.Module):
             groups=value_channels,
             bias=False,
         )
+        self.dropout = nn.Dropout2d(dropout)
         self.projection = nn.Linear(value_channels, out_channels)
 
     def forward(
@@ -97,7 +101,8 @@ class GatedAttention(nn.Module):
     ) -> Tensor:
         """Gate, filter and project attended values, see :meth:`forward`."""
         x = (attended * gate).transpose(1, 2).unflatten(2, grid)
-        return self.projection(self.dw_conv(x).flatten(2).transpose(1, 2))
+        x = self.dropout(self.dw_conv(x))
+        return self.projection(x.flatten(2).transpose(1, 2))
 
 
 class LocalGatedAttention(GatedAttention):
@@ -120,7 +125,7 @@ class LocalGatedAttention(GatedAttention):
         query_channels: int = 128,
         radius: int = 7,
         rows_at_once: int = 4,
-        **kwargs: int,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.radius = radius
@@ -202,7 +207,7 @@ class SelfGatedAttention(GatedAttention):
     """
 
     def __init__(
-        self, in_channels: int = 256, query_channels: int = 128, **kwargs: int
+        self, in_channels: int = 256, query_channels: int = 128, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         half = self.projection.in_features // 2

@@ -1,9 +1,10 @@
 """Gated propagation module of DeAOT."""
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
+from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from .gated_attention import (
@@ -53,9 +54,18 @@ class GPMLayer(nn.Module):
     Args:
         is_first (bool): Whether no identity features come in.
         channels (int): Channels of each branch. Defaults to 256.
+        drop_path (float): How often a branch goes without the result of
+            self-attention, per clip, in training. Defaults to 0.0.
+        dropout (float): See :class:`GatedAttention`. Defaults to 0.0.
     """
 
-    def __init__(self, is_first: bool, channels: int = 256) -> None:
+    def __init__(
+        self,
+        is_first: bool,
+        channels: int = 256,
+        drop_path: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.is_first = is_first
         self.channels = channels
@@ -68,12 +78,17 @@ class GPMLayer(nn.Module):
             self.id_norm1 = nn.LayerNorm(channels)
             self.linear_id_v = nn.Linear(2 * channels, _VALUE)
             self.linear_id_u = nn.Linear(channels, _VALUE)
-        sizes = dict(value_channels=2 * _VALUE, out_channels=2 * channels)
-        self.long_term_attn = GatedAttention(**sizes)
-        self.short_term_attn = LocalGatedAttention(_QUERY, **sizes)
+        options: Dict[str, Any] = dict(
+            value_channels=2 * _VALUE,
+            out_channels=2 * channels,
+            dropout=dropout,
+        )
+        self.long_term_attn = GatedAttention(**options)
+        self.short_term_attn = LocalGatedAttention(_QUERY, **options)
         self.norm2 = nn.LayerNorm(channels)
         self.id_norm2 = nn.LayerNorm(channels)
-        self.self_attn = SelfGatedAttention(channels, _QUERY, **sizes)
+        self.self_attn = SelfGatedAttention(channels, _QUERY, **options)
+        self.drop_path = DropPath(drop_path)
 
     def remember(self, view: LayerView, id_embed: Tensor) -> LayerMemory:
         """Join what was seen with the labels.
@@ -124,9 +139,14 @@ class GPMLayer(nn.Module):
                 (self.long_term_attn, self.short_term_attn), memory
             )
         )
-        visual, identity = self._add(visual, identity, out)
+        first, second = out.split(self.channels, -1)
+        visual = visual + first
+        identity = second if identity is None else identity + second
         out = self.self_attn(self.norm2(visual), self.id_norm2(identity), grid)
-        return (*self._add(visual, identity, out), view)
+        first, second = out.split(self.channels, -1)
+        # Each branch is dropped by itself, as in the public code.
+        visual = visual + self.drop_path(first)
+        return visual, identity + self.drop_path(second), view
 
     def _look(
         self, visual: Tensor, identity: Optional[Tensor]
@@ -142,13 +162,6 @@ class GPMLayer(nn.Module):
         view = LayerView(key, F.silu(value), identity)
         return view, torch.cat((gate, id_gate), -1)
 
-    def _add(
-        self, visual: Tensor, identity: Optional[Tensor], out: Any
-    ) -> Tuple[Tensor, Tensor]:
-        first, second = out.split(self.channels, -1)
-        second = second if identity is None else identity + second
-        return visual + first, second
-
 
 class GPM(nn.Module):
     """Gated propagation module: L layers and a norm.
@@ -156,12 +169,21 @@ class GPM(nn.Module):
     Args:
         num_layers (int): L.
         channels (int): Channels of each branch. Defaults to 256.
+        drop_path (float): See :class:`GPMLayer`. Defaults to 0.0.
+        dropout (float): See :class:`GPMLayer`. Defaults to 0.0.
     """
 
-    def __init__(self, num_layers: int, channels: int = 256) -> None:
+    def __init__(
+        self,
+        num_layers: int,
+        channels: int = 256,
+        drop_path: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            GPMLayer(number == 0, channels) for number in range(num_layers)
+            GPMLayer(number == 0, channels, drop_path, dropout)
+            for number in range(num_layers)
         )
         self.out_norm = nn.GroupNorm(2, 2 * channels)
 
@@ -176,9 +198,11 @@ class GPM(nn.Module):
         """Propagate identities to a frame.
 
         Args:
-            x (Tensor): float, (1, 256, h, w), features of the frame.
+            x (Tensor): float, (G or 1, 256, h, w), features of the frame;
+                one for all groups of a video, or one for each clip of a
+                batch.
             memory (tuple, optional): Long-term and short-term memory, each
-                a LayerMemory per layer of G groups of objects.
+                a LayerMemory per layer of G groups of objects, or clips.
             id_embed (Tensor, optional): float, (G, h * w, 256), of the
                 labels; instead of memory, for a reference.
 

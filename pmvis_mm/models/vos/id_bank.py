@@ -68,5 +68,16 @@ class IDBank(nn.Module):
         Returns:
             Tensor: float, (G, h * w, channels) of the grid at stride 16.
         """
-        x = self.conv(self.one_hot(labels, num_groups))
+        return self.embed(self.one_hot(labels, num_groups))
+
+    def embed(self, one_hot: Tensor) -> Tensor:
+        """Embed labels that are spread over channels.
+
+        Args:
+            one_hot (Tensor): float, (B, 11, H, W).
+
+        Returns:
+            Tensor: float, (B, h * w, channels) of the grid at stride 16.
+        """
+        x = self.conv(one_hot)
         return self.norm(x.flatten(2).transpose(1, 2))

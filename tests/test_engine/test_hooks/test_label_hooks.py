@@ -1,10 +1,12 @@
+import numpy as np
 import pytest
 
-from pmvis_mm.engine.hooks import DOOBHook, SHQMHook
+from pmvis_mm.engine.hooks import DOOBHook, SelectHook, SHQMHook
 from pmvis_mm.labeling.label_video import LabelResult, LabelVideo
 from pmvis_mm.registry import HOOKS
 from pmvis_mm.structures import BoxTrack, MaskTrack, VideoInfo
 from pmvis_mm.structures.rle import area, box_rle
+from pmvis_mm.testing.moving_shape import make_moving_shape
 from pmvis_mm.utils.errors import ConfigError
 
 SIZE = (10, 30)
@@ -249,3 +251,76 @@ def test_shqm_bad_names_are_refused(kwargs, message):
 def test_shqm_unknown_tracks_are_refused():
     with pytest.raises(ValueError, match="got 'both'"):
         SHQMHook(['a', 'b'], tracks='both')
+
+
+# ----------------------------------------------------------------- select
+def test_select_is_shqm_by_default():
+    priors = shqm_input(a=[THIRD, None], b=[HALF, None])
+    tracks = [
+        run(hook, LabelResult(INFO, [mask_track(0, [FULL, None])]), priors)
+        for hook in (SelectHook(['a', 'b']), SHQMHook(['a', 'b']))
+    ]
+    assert tracks[0] == tracks[1]
+    result = LabelResult(INFO, [mask_track(0, [FULL, None])])
+    run(SelectHook(['a'], stage='picked'), result, priors)
+    assert list(result.stages) == ['picked']
+
+
+def test_select_options_reach_the_selector():
+    hook = SelectHook(['a', 'b'], selector=dict(type='SHQM', priority=['b']))
+    assert hook.selector.priority == ['b']
+    hook = HOOKS.build(
+        dict(
+            type='SelectHook',
+            candidates=['a', 'b'],
+            selector=dict(type='QualitySelector', switch_cost=0.5),
+        )
+    )
+    assert hook.selector.switch_cost == 0.5
+    with pytest.raises(ConfigError, match='QualitySelector needs two'):
+        SelectHook(['a'], None, selector=dict(type='QualitySelector'))
+
+
+def quality_video():
+    video = make_moving_shape(3)
+    blank = np.zeros_like(video.masks[0])
+    filled = []
+    for x0, y0, x1, y1 in video.boxes:
+        mask = blank.copy()
+        mask[int(y0) : int(y1), int(x0) : int(x1)] = True
+        filled.append(mask)
+    priors = dict(
+        box={7: video.track(filled, 'box')},
+        good={7: video.track([*video.masks[:2], blank], 'good')},
+    )
+    return LabelVideo(video.info, [], video, priors), video, blank
+
+
+def test_quality_selector_chooses_in_the_hook():
+    video, shape, blank = quality_video()
+    result = LabelResult(shape.info, [shape.track([blank] * 3, 'none')])
+    hook = SelectHook(
+        ['box', 'good'], own=None, selector=dict(type='QualitySelector')
+    )
+    hook.after_label(None, video=video, result=result)
+    (track,) = result.tracks
+    assert track.sources == ['good', 'good', 'box']
+    assert all(0 < score <= 1 for score in track.scores)
+    assert result.stages['selected'] is result.tracks
+
+
+def test_quality_selector_sees_current_tracks_and_requirements():
+    video, shape, _ = quality_video()
+    own = shape.track(shape.masks, 'flow')
+    result = LabelResult(shape.info, [own])
+    hook = SelectHook(
+        ['box', 'good'],
+        own='flow',
+        require=['good'],
+        selector=dict(type='QualitySelector'),
+    )
+    hook.after_label(None, video=video, result=result)
+    (track,) = result.tracks
+    # Equal masks: the last candidate wins.
+    assert track.sources == ['flow', 'flow', None]
+    assert own.num_masks == 3

@@ -207,6 +207,26 @@ def test_flow_and_shqm_over_the_results_of_other_runs(
     assert metrics['shqm/miou'] > 0.8
 
 
+def test_quality_selector_over_stored_masks(run, unbroken, data, tmp_path):
+    truth = str(data / 'instances.json')
+    metrics = run(
+        tmp_path / 'w',
+        'select_quality',
+        **{
+            'test_dataloader.dataset.priors': dict(
+                prompted=str(unbroken[0] / 'masks.json'), tracked=truth
+            ),
+            'test_evaluator.ann_file': truth,
+        },
+    )
+    final = PseudoMaskSet.load(tmp_path / 'w' / 'masks.json')
+    assert set(final.source_counts()) <= {'prompted', 'tracked'}
+    scores = [s for track in final for s in track.scores if s is not None]
+    assert len(scores) == final.num_masks
+    assert all(0 <= score <= 1 for score in scores)
+    assert metrics['selected/miou'] >= metrics['raw/miou']
+
+
 def test_second_run_labels_nothing(run, unbroken, tmp_path, monkeypatch):
     work_dir = tmp_path / 'w'
     shutil.copytree(unbroken[0], work_dir)

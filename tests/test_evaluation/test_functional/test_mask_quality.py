@@ -124,6 +124,31 @@ def test_oracle_takes_the_best():
         oracle([])
 
 
+def test_outlines_only_when_asked_for():
+    masks = guess({5: [100, 50, None], 0: [100, 100]})
+    plain = measure_masks(masks, truth())
+    assert not plain.boundary and 'boundary_f' not in plain.summary()
+    quality = measure_masks(masks, truth(), boundary=True)
+    assert quality.ious == plain.ious
+    # Full frames have no outline, half a frame has one; a missing mask is 0.
+    expected = {(5, 0): 1, (5, 1): 0, (5, 2): 0, (0, 0): 1, (0, 1): 1}
+    assert quality.boundary == expected
+    assert quality.summary()['boundary_f'] == pytest.approx(3 / 5)
+    assert quality.per_video()[1]['boundary_f'] == pytest.approx(1 / 3)
+    rest = quality.summary()
+    del rest['boundary_f']
+    assert rest == plain.summary()
+
+
+def test_oracle_takes_the_outline_of_its_choice():
+    one = measure_masks(guess({5: [100, 50, None]}), truth(), boundary=True)
+    two = measure_masks(guess({5: [60, 100, None]}), truth(), boundary=True)
+    best = oracle([one, two])
+    assert [best.boundary[5, t] for t in range(3)] == [1, 1, 0]
+    two.boundary.clear()
+    assert not oracle([one, two]).boundary
+
+
 def test_truth_without_masks_is_refused():
     match = 'no masks to compare with.*truth.json, video 1, instance 5.*Fix'
     with pytest.raises(AnnotationError, match=match):

@@ -131,6 +131,22 @@ def test_same_numbers_as_for_a_whole_set(results, ann_file):
         assert metrics[f'labels/doob/{name}'] == value
 
 
+def test_outlines_when_asked_for(results, ann_file):
+    plain = evaluate(results, ann_file=ann_file)
+    metrics = evaluate(results, ann_file=ann_file, boundary=True)
+    added = sorted(set(metrics) - set(plain))
+    assert added == ['doob/boundary_f', 'raw/boundary_f']
+    # 'raw': equal; a full frame, which has no outline; the outlines of
+    # columns 0-3 and 4-7, both at column 3.
+    assert metrics['raw/boundary_f'] == pytest.approx((1 + 0 + 1) / 3)
+    truth = VideoAnnotations.from_file(ann_file, with_masks=True)
+    masks = PseudoMaskSet.empty_like(truth)
+    for result in results:
+        masks.tracks[result.video.id] = result.stages['doob']
+    expected = measure_masks(masks, truth, boundary=True).summary()
+    assert metrics['doob/boundary_f'] == expected['boundary_f']
+
+
 def test_nothing_labelled(results):
     assert evaluate([]) == {}
     for result in results:

@@ -174,16 +174,25 @@ def test_batches_change_nothing(make_source, max_passes):
     assert found.features.num_computed == len(frames)
 
 
-def test_small_cache_costs_a_second_encoding_only(make_source):
+@pytest.mark.parametrize('references', ['independent', 'joint'])
+def test_small_cache_costs_no_second_encoding(make_source, references):
     frames = make_frames()
-    roomy, tight = make_source(), make_source(cache_mb=0)
+    options = [dict(), dict(cache_mb=0), dict(cache_mb=0, spill_mb=0)]
+    roomy, tight, neither = (
+        make_source(references=references, **kwargs) for kwargs in options
+    )
     video = make_video(frames, [[1], [4]])
     with torch.no_grad():
-        a, b = roomy.label(video), tight.label(video)
-    assert [t.masks for t in a.tracks] == [t.masks for t in b.tracks]
+        a, b, c = (s.label(video) for s in (roomy, tight, neither))
+    for other in (b, c):
+        assert [t.masks for t in a.tracks] == [t.masks for t in other.tracks]
     # On 1 ... 5, back 4 ... 0.
     assert roomy.features.num_computed == 6
-    assert tight.features.num_computed == 10
+    assert tight.features.num_computed == 6
+    # The newest is held, and comes first on the way back if it is the last
+    # that is needed again.
+    assert neither.features.num_computed == 6 + 3
+    assert roomy.features.spill.num_bytes == tight.features.spill.num_bytes
 
 
 def test_keyframe_at_the_end_needs_no_pass(make_source):
@@ -236,6 +245,10 @@ def test_joint_is_one_batch(make_source):
     source = make_source(references='joint', max_passes=1)
     seeds = [seed(0, 1), seed(0, 3)]
     assert source.batches(seeds) == [[0, 1]]
+    # But references are never forgotten: no more than memory has room for.
+    source.propagator.max_frames = 2
+    many = [seed(i, t) for i, t in ((0, 1), (0, 3), (1, 1), (1, 5), (1, 3))]
+    assert source.batches(many) == [[0, 1, 2, 4], [3]]
     assert make_source(max_passes=1).batches(seeds[::-1]) == [[1], [0]]
     assert source.batches([]) == make_source().batches([]) == []
 
@@ -323,6 +336,8 @@ def test_checkpoint(default_scope, weights, tmp_path):
 @pytest.mark.parametrize(
     ('option', 'message'),
     [
+        (dict(spill_mb=-1), 'spill_mb=-1'),
+        (dict(spill_dir='no/folder'), "spill_dir='no/folder' is no folder"),
         (dict(references='both'), r"references='both' is unknown"),
         (dict(max_passes=0), 'max_passes=0'),
         (dict(cache_mb=-1), 'cache_mb=-1'),

@@ -8,6 +8,7 @@ from pmvis_mm.labeling.sources.flow import _cut, _sampling_grid, _stretch
 from pmvis_mm.registry import MODELS
 from pmvis_mm.structures import BoxTrack, MaskTrack, VideoInfo
 from pmvis_mm.structures.rle import decode, encode, tight_boxes
+from pmvis_mm.utils.errors import FrameError
 
 SIZE = (64, 96)
 SIDE = 20
@@ -190,6 +191,49 @@ def test_best_fusion_takes_the_track_that_fits():
     nearest = label(video, **kwargs).tracks[0]
     best = label(video, fusion='best', **kwargs).tracks[0]
     assert ious(nearest)[1] < 0.7 and ious(best)[1] > 0.9
+
+
+def test_mean_fusion_is_softer_than_a_vote():
+    video = make_video(seen=[[0, 6]])
+    result = label(video, keyframe_interval=3, fusion='mean')
+    (track,) = result.tracks
+    assert min(ious(track)) > 0.9
+    for t in (0, 6):
+        np.testing.assert_array_equal(decode(track.masks[t]), truth_of(t))
+    paths = [decode(c[0].masks[3]) for c in result.candidates.values()]
+    # Where both agree there is nothing to decide.
+    mean = decode(track.masks[3])
+    assert mean[paths[0] & paths[1]].all()
+    assert not mean[~(paths[0] | paths[1])].any()
+    alone = label(make_video(seen=[[0]]), fusion='mean').tracks[0].masks
+    nearest = label(make_video(seen=[[0]])).tracks[0].masks
+    for one, two in zip(alone, nearest):
+        assert (decode(one) == decode(two)).mean() > 0.998
+
+
+@pytest.mark.parametrize('fit', [True, False])
+def test_boxes_outside_the_image(fit):
+    # The square leaves the frame by the left: its box is cut by the frame.
+    boxes = [(-4.0, 10.0, 16.0, 30.0), (-8.0, 10.0, 12.0, 30.0)]
+    boxes += [(-30.0, 10.0, -10.0, 30.0), (200.0, 80.0, 220.0, 90.0)]
+    video = make_video(length=4, boxes=[boxes], seen=[[0]])
+    mask = np.zeros(SIZE, bool)
+    mask[10:30, :16] = True
+    video.priors['seen'][0].set(0, encode(mask), 'seen')
+    (track,) = label(video, fit_to_box=fit).tracks
+    np.testing.assert_array_equal(decode(track.masks[0]), mask)
+    inside = decode(track.masks[1])
+    assert inside[12:28, 2:10].all() and not inside[:, 12:].any()
+    if fit:
+        assert tight_boxes(track.masks[1:2]).tolist() == [[0, 10, 12, 30]]
+
+
+def test_frames_that_change_size():
+    video = make_video(seen=[[3]])
+    video.frames[5] = video.frames[5][:, :-1]
+    message = 'frame is 95x64 pixels.*says 96x64.*video 6, frame 5'
+    with pytest.raises(FrameError, match=message):
+        label(video)
 
 
 def test_require_prior():

@@ -1,83 +1,17 @@
 """The contract of propagators, with one that moves masks by one pixel."""
 
-import numpy as np
 import pytest
 
-from pmvis_mm.labeling.label_video import LabelVideo
-from pmvis_mm.labeling.sources import PropagationSource
-from pmvis_mm.structures import BoxTrack, MaskTrack, VideoInfo
-from pmvis_mm.structures.rle import box_rle, decode, tight_boxes
+from pmvis_mm.testing.shifting import (
+    OneToTheRight,
+    left_edges,
+    moving,
+    only,
+    strip,
+    strip_box,
+)
+from pmvis_mm.testing.shifting import shifting_video as make_video
 from pmvis_mm.utils.errors import ConfigError
-
-SIZE = (6, 24)
-
-
-class OneToTheRight(PropagationSource):
-    """Moves a mask by one pixel a frame: to the right as time goes on."""
-
-    def __init__(self, *args, vanish_at=(), **kwargs):
-        super().__init__(*args, **kwargs)
-        self.vanish_at = vanish_at
-        self.sweeps = []
-
-    def propagate(self, frames, seeds, reverse):
-        self.sweeps.append((reverse, [(s.instance, s.frame) for s in seeds]))
-        order = range(len(frames))
-        for frame in reversed(order) if reverse else order:
-            masks = []
-            for seed in seeds:
-                steps = frame - seed.frame
-                if steps * (-1 if reverse else 1) < 0:
-                    masks.append(None)
-                    continue
-                mask = np.roll(decode(seed.mask), steps, axis=1)
-                if frame in self.vanish_at or steps == 0:
-                    mask = np.zeros_like(mask)
-                masks.append(mask)
-            yield frame, masks
-
-
-def strip(x, width=4):
-    """Columns x ... x + width - 1 of rows 1 ... 4."""
-    return box_rle((x, 1, x + width, 5), *SIZE)
-
-
-def strip_box(x, width=4):
-    return (float(x), 1.0, float(x + width), 5.0)
-
-
-def left_edges(masks):
-    return [
-        None if mask is None else int(tight_boxes([mask])[0, 0])
-        for mask in masks
-    ]
-
-
-def make_video(boxes, **priors):
-    """Per instance boxes per frame; priors: per instance masks per frame."""
-    length = len(boxes[0])
-    names = tuple(f'{t}.png' for t in range(length))
-    info = VideoInfo(9, SIZE[1], SIZE[0], names)
-    tracks = [BoxTrack(i, 9, 1, list(own)) for i, own in enumerate(boxes)]
-    sets = {}
-    for name, per_instance in priors.items():
-        sets[name] = {}
-        for track, masks in zip(tracks, per_instance):
-            if masks is None:
-                continue
-            found = MaskTrack.empty_like(track)
-            for frame, mask in enumerate(masks):
-                found.set(frame, mask, name)
-            sets[name][track.id] = found
-    return LabelVideo(info, tracks, [None] * length, sets)
-
-
-def moving(length, start=2):
-    return [strip_box(start + t) for t in range(length)]
-
-
-def only(length, frame, mask):
-    return [mask if t == frame else None for t in range(length)]
 
 
 def test_both_directions_join_at_the_keyframe():
@@ -172,51 +106,6 @@ def test_reference_that_lacks_the_instance_leaves_it_empty():
     assert left_edges(result.tracks[1].masks) == [2, 3, 4]
 
 
-def fusion_video():
-    """Keyframes 0 and 5; that of frame 5 lies one pixel too far left."""
-    boxes = [strip_box(2 + t, 6) for t in range(6)]
-    seen = only(6, 0, strip(2, 6))
-    seen[5] = strip(6, 6)
-    return make_video([boxes], seen=[seen])
-
-
-def test_nearest_keyframe_wins():
-    source = OneToTheRight('seen', keyframe_interval=3, fusion='nearest')
-    result = source.label(fusion_video())
-    # From keyframe 0: 2 3 4, from keyframe 5: 4 5 6.
-    assert left_edges(result.tracks[0].masks) == [2, 3, 4, 4, 5, 6]
-    candidates = {
-        name: left_edges(masks[0].masks)
-        for name, masks in result.candidates.items()
-    }
-    assert candidates == {
-        'track_1': [2, 3, 4, 5, 6, 7],
-        'track_2': [1, 2, 3, 4, 5, 6],
-    }
-
-
-def test_equally_near_keyframes_the_earlier_wins():
-    boxes = [strip_box(2 + t) for t in range(3)]
-    seen = [strip(2), None, strip(4, 3)]
-    source = OneToTheRight('seen', keyframe_interval=1)
-    (track,) = source.label(make_video([boxes], seen=[seen])).tracks
-    assert track.masks == [strip(2), strip(3), strip(4, 3)]
-
-
-def test_best_fit_wins():
-    source = OneToTheRight('seen', keyframe_interval=3, fusion='best')
-    (track,) = source.label(fusion_video()).tracks
-    assert left_edges(track.masks) == [2, 3, 4, 5, 6, 7]
-
-
-def test_lost_track_gives_way_to_another_or_none():
-    source = OneToTheRight('seen', keyframe_interval=3, vanish_at=(1, 5))
-    result = source.label(fusion_video())
-    # The keyframe keeps its mask although the other track vanished there.
-    assert left_edges(result.tracks[0].masks) == [2, None, 4, 4, 5, 6]
-    assert left_edges(result.candidates['track_1'][0].masks)[5] is None
-
-
 def test_no_box_no_mask():
     boxes = moving(4)
     boxes[2] = None
@@ -309,8 +198,9 @@ def test_unknown_prior_is_named(kwargs, name):
 
 
 def test_unknown_options_are_refused():
-    with pytest.raises(ValueError, match="got 'mean'"):
-        OneToTheRight('a', fusion='mean')
-    video = make_video([moving(3)], a=[[strip(2)] * 3])
-    with pytest.raises(ValueError, match="got 'middle'"):
-        OneToTheRight('a', keyframe_mode='middle').label(video)
+    with pytest.raises(ConfigError, match="fusion should.*got 'median'"):
+        OneToTheRight('a', fusion='median')
+    with pytest.raises(ConfigError, match='keyframe_interval=0 is not pos'):
+        OneToTheRight('a', keyframe_interval=0)
+    with pytest.raises(ConfigError, match="got 'middle'"):
+        OneToTheRight('a', keyframe_mode='middle')

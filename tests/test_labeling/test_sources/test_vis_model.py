@@ -1,17 +1,17 @@
 import numpy as np
 import pytest
 import torch
-from mmdet.structures import TrackDataSample
-from mmengine.model import BaseDataPreprocessor, BaseModel
-from mmengine.structures import InstanceData
 
-from pmvis_mm.labeling.label_video import LabelVideo
 from pmvis_mm.registry import MODELS
-from pmvis_mm.structures import BoxTrack, MaskTrack, VideoInfo
-from pmvis_mm.structures.rle import decode, encode
+from pmvis_mm.structures.rle import decode
+from pmvis_mm.testing.scripted_vis import (
+    SIZE,
+    make_video,
+    prior_of,
+    scripted_config,
+)
 from pmvis_mm.utils.errors import CheckpointError, ConfigError
 
-SIZE = (8, 10)
 LEFT, RIGHT = (0, 0, 4, 8), (6, 0, 10, 8)
 
 
@@ -22,78 +22,12 @@ def dense(*box):
     return mask
 
 
-@MODELS.register_module()
-class ScriptedVIS(BaseModel):
-    """Emits the masks it was told, frame by frame.
-
-    Args:
-        script (list): Per frame a list of (score, label, box); the mask
-            fills the box.
-    """
-
-    def __init__(self, script, size=SIZE):
-        super().__init__(BaseDataPreprocessor())
-        self.script, self.size = script, size
-        self.scale = torch.nn.Parameter(torch.ones(1))
-        self.seen = []
-
-    def forward(self, inputs, data_samples, mode):
-        (clip,) = data_samples
-        for sample in clip.video_data_samples:
-            self.seen.append(sample.frame_id)
-            found = self.script[sample.frame_id]
-            masks = np.zeros((len(found), *self.size), bool)
-            for mask, (_, _, (x0, y0, x1, y1)) in zip(masks, found):
-                mask[y0:y1, x0:x1] = True
-            sample.pred_track_instances = InstanceData(
-                scores=torch.tensor([s for s, _, _ in found]),
-                labels=torch.tensor([k for _, k, _ in found]).long(),
-                instances_id=torch.arange(len(found)),
-                masks=torch.from_numpy(masks),
-            )
-        return [TrackDataSample(video_data_samples=clip.video_data_samples)]
-
-
 @pytest.fixture
 def write_config(tmp_path):
     def write(script, **kwargs):
-        path = tmp_path / 'scripted.py'
-        path.write_text(
-            "default_scope = 'pmvis_mm'\n"
-            f'model = dict(type="ScriptedVIS", script={script!r}, '
-            f'**{kwargs!r})\n'
-            'test_dataloader = dict(dataset=dict(pipeline=[\n'
-            "    dict(type='LoadImageFromFile'),\n"
-            "    dict(type='PackVISInputs')]))\n"
-        )
-        return str(path)
+        return scripted_config(tmp_path / 'scripted.py', script, **kwargs)
 
     return write
-
-
-def make_video(boxes, priors=None, size=SIZE):
-    """Instances 0 (category 7), 1 (category 3), ... with boxes per frame."""
-    length = len(boxes[0])
-    names = tuple(f'{t}.png' for t in range(length))
-    info = VideoInfo(4, size[1], size[0], names)
-    tracks = [
-        BoxTrack(i, 4, 7 if i == 0 else 3, list(b))
-        for i, b in enumerate(boxes)
-    ]
-    rng = np.random.default_rng(0)
-    frames = list(rng.integers(0, 255, (length, *size, 3), dtype=np.uint8))
-    return LabelVideo(info, tracks, frames, priors or {})
-
-
-def prior_of(video, masks):
-    """Masks of an earlier source: per instance, per frame dense or None."""
-    tracks = {}
-    for track, own in zip(video.tracks, masks):
-        tracks[track.id] = MaskTrack.empty_like(track)
-        for t, mask in enumerate(own):
-            if mask is not None:
-                tracks[track.id].set(t, encode(mask), 'prompted')
-    return tracks
 
 
 def build(config, **kwargs):

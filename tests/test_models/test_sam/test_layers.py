@@ -6,6 +6,7 @@ pytest.importorskip('mmdet')
 
 from pmvis_mm.models.sam.layers import (
     MLP,
+    Doubling,
     LayerNorm2d,
     build_neck,
     join_windows,
@@ -63,3 +64,23 @@ def test_windows(shape):
         expected = padded[frame, 3 * row :, 3 * column :][:3, :3]
         assert torch.equal(window, expected)
     assert torch.equal(join_windows(windows, shape), x)
+
+
+@torch.no_grad()
+def test_doubling_is_the_transposed_convolution():
+    torch.manual_seed(0)
+    layer = Doubling(3, 5)
+    x = torch.randn(2, 3, 4, 6)
+    expected = torch.nn.functional.conv_transpose2d(
+        x, layer.weight, layer.bias, stride=2
+    )
+    torch.testing.assert_close(layer(x), expected)
+    last = x.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(layer(last), expected)
+    # One pixel becomes the four values of the kernel, plus the bias.
+    layer.weight.copy_(torch.arange(60.0).view(3, 5, 2, 2))
+    layer.bias.copy_(torch.arange(5.0))
+    one = torch.tensor([1.0, 10.0, 100.0]).view(1, 3, 1, 1)
+    # Channel 2, lower left: 10 + 30 * 10 + 50 * 100 + 2.
+    assert layer(one)[0, 2, 1, 0] == 5312
+    assert list(layer.state_dict()) == ['weight', 'bias']

@@ -4,6 +4,7 @@ import torch
 pytest.importorskip('mmdet')
 
 from pmvis_mm.models import HQMaskDecoder, SAMMaskDecoder
+from pmvis_mm.models.sam import mask_decoder
 
 DIMS, SIDE, EARLY = 16, 3, 5
 
@@ -113,6 +114,25 @@ def test_prompts_do_not_see_each_other(inputs, early, kind):
         mask, iou = run(decoder, one, early)
         torch.testing.assert_close(mask[0], masks[i])
         torch.testing.assert_close(iou[0], ious[i])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('kind', [SAMMaskDecoder, HQMaskDecoder])
+@pytest.mark.parametrize('size', [1, 3, 4])
+def test_prompts_go_through_in_groups(inputs, early, kind, size, monkeypatch):
+    decoder = randomize(
+        kind(embed_dims=DIMS, early_channels=EARLY, multimask_output=True)
+    )
+    expected = run(decoder, inputs, early)
+    groups = []
+    decoder.output_upscaling.register_forward_hook(
+        lambda module, args, output: groups.append(len(output))
+    )
+    monkeypatch.setattr(mask_decoder, '_group_size', lambda tokens: size)
+    got = run(decoder, inputs, early)
+    assert groups == {1: [1] * 4, 3: [3, 1], 4: [4]}[size]
+    for one, other in zip(got, expected):
+        torch.testing.assert_close(one, other)
 
 
 def test_hq_has_25_weights_more_than_sam():

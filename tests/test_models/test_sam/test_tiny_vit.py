@@ -4,7 +4,7 @@ import torch
 pytest.importorskip('mmdet')
 
 from pmvis_mm.models import HQSAMSegmenter, SAMTinyViT
-from pmvis_mm.models.sam.tiny_vit import _Attention, _Block
+from pmvis_mm.models.sam.tiny_vit import _Attention, _Block, _ConvBN
 from pmvis_mm.utils.errors import ConfigError
 
 SMALL = dict(
@@ -86,6 +86,37 @@ def test_zeros_that_fill_windows_are_attended_to():
     tokens = expected.permute(0, 2, 3, 1)
     expected = expected + block.mlp(tokens).permute(0, 3, 1, 2)
     torch.testing.assert_close(block(x), expected)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    'options',
+    [(6, 8), (6, 8, 3, 2), (6, 6, 3, 1, 6)],
+    ids=['1x1', 'stride', 'depthwise'],
+)
+@pytest.mark.parametrize('last', [False, True])
+def test_batch_norm_goes_into_the_convolution(options, last):
+    layer = randomize(_ConvBN(*options))
+    x = torch.randn(2, 6, 5, 7)
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    expected = layer.bn(layer.c(x))
+    torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
+    # What is loaded later counts at once.
+    layer.bn.running_mean += 1
+    expected = layer.bn(layer.c(x))
+    torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_batch_norm_learns_in_training():
+    layer = randomize(_ConvBN(6, 8)).train()
+    before = layer.bn.running_mean.clone()
+    y = layer(torch.randn(4, 6, 5, 7))
+    assert not torch.equal(layer.bn.running_mean, before)
+    # Normalised by the batch: mean is the bias, whatever came in.
+    torch.testing.assert_close(
+        y.mean((0, 2, 3)), layer.bn.bias, atol=1e-5, rtol=1e-5
+    )
 
 
 @torch.no_grad()

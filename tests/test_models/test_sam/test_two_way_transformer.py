@@ -89,6 +89,23 @@ def test_two_layers_step_by_step():
     torch.testing.assert_close(got_image, keys)
 
 
+@torch.no_grad()
+def test_image_is_projected_once_for_several_calls():
+    model = randomize(TwoWayTransformer(8, 2, 2, feedforward_channels=12))
+    image, position = torch.randn(1, 6, 8), torch.randn(1, 6, 8)
+    tokens = torch.randn(3, 4, 8)
+    expected = model(image, position, tokens)
+    calls = []
+    model.layers[0].cross_attn_token_to_image.k_proj.register_forward_hook(
+        lambda *_: calls.append('key')
+    )
+    shared = model.share(image, position)
+    parts = [model(image, position, t, shared) for t in tokens.split(1)]
+    assert calls == ['key']
+    for i, whole in enumerate(expected):
+        torch.testing.assert_close(torch.cat([p[i] for p in parts]), whole)
+
+
 def test_widths_of_the_checkpoints():
     state = TwoWayTransformer().state_dict()
     assert state['layers.0.self_attn.q_proj.weight'].shape == (256, 256)

@@ -1,3 +1,4 @@
+import pickle
 import re
 from collections import OrderedDict
 
@@ -188,3 +189,44 @@ def test_missing_and_broken_files(encoder, tmp_path):
     torch.save(dict(state_dict=dict(a=np.zeros(2))), other)
     with pytest.raises(CheckpointError, match='no weights'):
         HQSAMSegmenter(encoder, checkpoint=str(other))
+
+
+class _Evil:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return _create, (str(self.path),)
+
+
+def _create(path):
+    open(path, 'w').close()
+
+
+def test_code_in_a_checkpoint_is_never_run(encoder, weights, save, tmp_path):
+    trace = tmp_path / 'trace'
+    path = save(dict(weights, evil=_Evil(trace)))
+    with pytest.raises(CheckpointError, match='no weights of a model'):
+        HQSAMSegmenter(encoder, checkpoint=path)
+    with open(path, 'wb') as file:
+        pickle.dump(_Evil(trace), file)
+    with pytest.raises(CheckpointError) as caught:
+        HQSAMSegmenter(encoder, checkpoint=path)
+    assert caught.value.file == path
+    assert not trace.exists()
+    # The file is as evil as it should be.
+    with open(path, 'rb') as file:
+        pickle.load(file)
+    assert trace.exists()
+
+
+@pytest.mark.parametrize('kept', [0, 0.5, 0.99])
+def test_cut_off_checkpoint_is_named(encoder, weights, save, kept):
+    path = save(weights)
+    with open(path, 'r+b') as file:
+        file.truncate(int(kept * file.seek(0, 2)))
+    with pytest.raises(CheckpointError, match='or cut off') as caught:
+        HQSAMSegmenter(encoder, checkpoint=path)
+    assert caught.value.file == path and 'again' in caught.value.fix

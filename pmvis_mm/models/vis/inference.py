@@ -1,0 +1,289 @@
+"""Running a trained video instance segmentation model over frames."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import (
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.logging import print_log
+from mmengine.model import BaseModel, revert_sync_batchnorm
+from mmengine.registry import DefaultScope
+from mmengine.structures import InstanceData
+
+from ...registry import MODELS
+from ...structures.rle import encode
+from ...utils.checkpoint import load_weights, read_checkpoint
+from ...utils.errors import ConfigError
+from ...utils.num_classes import set_num_classes
+
+
+def init_vis_model(
+    config: Union[str, Path, Config],
+    checkpoint: Optional[Union[str, Path]] = None,
+    device: str = 'cpu',
+    cfg_options: Optional[Mapping[str, Any]] = None,
+) -> BaseModel:
+    """Build a video instance segmentation model and load its weights.
+
+    Args:
+        config (str | Path | Config): Config of the model's training or
+            testing.
+        checkpoint (str | Path, optional): File or address. None leaves the
+            weights as the config initialises them, for tests.
+        device (str): Where the model goes. Defaults to 'cpu'.
+        cfg_options (Mapping, optional): Overrides of the config, dotted
+            keys to values.
+
+    Returns:
+        BaseModel: In evaluation mode, with its config as ``cfg`` and
+        ``dataset_meta`` (``classes`` and what else the training dataset
+        told) from the checkpoint or, failing that, the config.
+
+    Raises:
+        ConfigError: If the config does not exist or describes no model.
+        CheckpointError: If the checkpoint is missing, broken or of another
+            model.
+    """
+    cfg = read_model_config(config)
+    cfg.merge_from_dict(dict(cfg_options or {}))
+    if cfg.get('model') is None:
+        raise ConfigError(
+            'no "model" in this config',
+            file=cfg.filename,
+            fix='give the config that the model was trained with',
+        )
+    content: Dict[str, Any] = dict(meta={})
+    if checkpoint is not None:
+        content = read_checkpoint(checkpoint)
+    meta = _dataset_meta(content['meta'], cfg)
+    if cfg.get('num_classes_from_data') and 'classes' in meta:
+        set_num_classes(cfg.model, len(meta['classes']))
+    with DefaultScope.overwrite_default_scope(scope_of(cfg)):
+        model = revert_sync_batchnorm(MODELS.build(cfg.model))
+        if checkpoint is None:
+            print_log('no checkpoint: the weights are not trained', 'current')
+            model.init_weights()
+    if checkpoint is not None:
+        load_weights(model, content['state_dict'], checkpoint)
+    model.cfg = cfg
+    model.dataset_meta = meta
+    model.to(device)
+    model.eval()
+    return model
+
+
+def read_model_config(config: Union[str, Path, Config]) -> Config:
+    if isinstance(config, Config):
+        return copy.deepcopy(config)
+    if not Path(config).is_file():
+        raise ConfigError(
+            'config not found', file=config, fix='check the path'
+        )
+    return Config.fromfile(config)
+
+
+def scope_of(cfg: Config) -> str:
+    return cfg.get('default_scope') or 'mmdet'
+
+
+def _dataset_meta(meta: Mapping[str, Any], cfg: Config) -> Dict[str, Any]:
+    stored = meta.get('dataset_meta')
+    if not stored and 'CLASSES' in meta:
+        stored = dict(classes=meta['CLASSES'])
+    if not stored:
+        stored = _test_dataset(cfg).get('metainfo')
+    return {str(key).lower(): value for key, value in (stored or {}).items()}
+
+
+def _test_dataset(cfg: Config) -> Mapping[str, Any]:
+    """Find the innermost dataset of the test dataloader."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset
+
+
+# ------------------------------------------------------------------ pipeline
+def build_frame_pipeline(cfg: Config) -> Compose:
+    """Build the test pipeline for frames that are in memory already.
+
+    Args:
+        cfg (Config): Has ``test_dataloader.dataset.pipeline``; transforms
+            whose name starts with 'Load' are left out.
+
+    Returns:
+        Compose: Takes lists over the frames of a clip.
+
+    Raises:
+        ConfigError: If there is no such pipeline.
+    """
+    pipeline = _test_dataset(cfg).get('pipeline')
+    if not pipeline:
+        raise ConfigError(
+            'no test_dataloader.dataset.pipeline in this config',
+            file=cfg.filename,
+            fix='add the pipeline that the model is tested with',
+        )
+    with DefaultScope.overwrite_default_scope(scope_of(cfg)):
+        return Compose(_without_loading(pipeline))
+
+
+def _without_loading(pipeline: Sequence[Mapping]) -> List[Dict[str, Any]]:
+    kept = []
+    for step in pipeline:
+        name = step['type']
+        if not isinstance(name, str):
+            name = name.__name__
+        if name.rsplit('.', 1)[-1].startswith('Load'):
+            continue
+        step = dict(step)
+        if isinstance(step.get('transforms'), (list, tuple)):
+            step['transforms'] = _without_loading(step['transforms'])
+            if not step['transforms']:
+                continue
+        kept.append(step)
+    return kept
+
+
+# ----------------------------------------------------------------- inference
+@dataclass
+class ClipPrediction:
+    """What a model says after one forward.
+
+    Attributes:
+        start (int): 0-based index of the first frame of the clip.
+        frames (list[InstanceData]): Per frame, on the CPU, at the size of
+            the frame: ``bboxes`` (N, 4), half-open xyxy, pixels; ``scores``
+            (N, ); ``labels`` (N, ); ``instances_id`` (N, ) and ``masks``, a
+            list of N compressed RLE.
+        tracks (InstanceData, optional): What the whole video says about the
+            tracks, with its last clip and from models that judge tracks
+            (IDOL): ``instances_id``, ``labels``, ``scores`` and
+            ``start_frames``, (M, ) each; one track may have several rows,
+            one for each class. See ``TrackRecords.finish``.
+    """
+
+    start: int
+    frames: List[InstanceData]
+    tracks: Optional[InstanceData] = None
+
+
+def iter_predictions(
+    model: BaseModel, frames: Any, clip_length: Optional[int] = 1
+) -> Iterator[Tuple[int, InstanceData]]:
+    """Predict the instances of a video, frame by frame.
+
+    Args:
+        model (BaseModel): See :func:`iter_clips`.
+        frames (Sequence): See there.
+        clip_length (int, optional): See there.
+
+    Yields:
+        tuple: Frame index and what the model predicts there, see
+        ``frames`` of :class:`ClipPrediction`.
+
+    Raises:
+        ConfigError: See :func:`iter_clips`.
+    """
+    for clip in iter_clips(model, frames, clip_length):
+        yield from enumerate(clip.frames, clip.start)
+
+
+def iter_clips(
+    model: BaseModel, frames: Any, clip_length: Optional[int] = 1
+) -> Iterator[ClipPrediction]:
+    """Predict the instances of a video, clip by clip.
+
+    Args:
+        model (BaseModel): From :func:`init_vis_model`. Online models
+            (MaskTrack R-CNN, IDOL) keep their tracks from call to call and
+            start anew at frame 0: walk over one video at a time.
+        frames (Sequence): Has ``len()`` and gives at ``[t]`` a uint8
+            (H, W, 3) BGR frame, such as a ``FrameReader``.
+        clip_length (int, optional): Frames per forward. 1 suits online
+            models; None gives the whole video at once, for models that
+            reason over clips (Mask2Former), at the cost of memory. A model
+            of clips does not link ids across clips.
+
+    Yields:
+        ClipPrediction: Of the next frames.
+
+    Raises:
+        ConfigError: If the config has no test pipeline, ``clip_length`` is
+            not positive, or the model predicts no tracks.
+    """
+    if clip_length is not None and clip_length < 1:
+        raise ConfigError(
+            f'clip_length={clip_length} is not positive',
+            fix='give a number of frames, or None for the whole video',
+        )
+    pipeline = build_frame_pipeline(model.cfg)
+    total = len(frames)
+    step = clip_length or max(total, 1)
+    for start in range(0, total, step):
+        indices = range(start, min(start + step, total))
+        yield _forward(model, pipeline, frames, indices)
+
+
+def _forward(
+    model: BaseModel, pipeline: Compose, frames: Any, indices: range
+) -> ClipPrediction:
+    """Give a clip to the model."""
+    images: List[np.ndarray] = [frames[t] for t in indices]
+    shapes = [image.shape[:2] for image in images]
+    packed = pipeline(
+        dict(
+            img=images,
+            img_id=[t + 1 for t in indices],
+            img_path=[''] * len(images),
+            img_shape=list(shapes),
+            ori_shape=list(shapes),
+            scale_factor=[(1.0, 1.0)] * len(images),
+            frame_id=list(indices),
+            video_id=[0] * len(images),
+            video_length=[len(frames)] * len(images),
+            ori_video_length=[len(frames)] * len(images),
+        )
+    )
+    with torch.no_grad():
+        (result,) = model.test_step(pseudo_collate([packed]))
+    tracks = result.get('pred_tracks')
+    samples = list(result.video_data_samples)
+    del result, packed, images  # dense masks go as they are encoded
+    samples.reverse()
+    return ClipPrediction(
+        indices.start,
+        [_prediction(samples.pop(), t) for t in indices],
+        None if tracks is None else tracks.to('cpu'),
+    )
+
+
+def _prediction(sample: Any, frame: int) -> InstanceData:
+    found = sample.get('pred_track_instances')
+    if found is None or 'masks' not in found:
+        raise ConfigError(
+            'the model predicts no tracks with masks',
+            frame=frame,
+            fix='give a video instance segmentation model',
+        )
+    found = found.to('cpu')
+    masks = found.pop('masks')
+    found.masks = [
+        mask if isinstance(mask, dict) else encode(np.asarray(mask))
+        for mask in masks
+    ]
+    return found
