@@ -105,7 +105,11 @@ def run(args: argparse.Namespace) -> Dict[str, str]:
     write_shapes_vis(val, args.num_val_videos, args.num_frames, seed=1)
     cfg = Config.fromfile(LABELLING)
     cfg.merge_from_dict(
-        dict(train_config=TEACHER, teacher_iters=args.teacher_iters)
+        dict(
+            train_config=TEACHER,
+            teacher_iters=args.teacher_iters,
+            selector='SHQM',
+        )
     )
     labels = [
         stage

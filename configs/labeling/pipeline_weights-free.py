@@ -1,6 +1,6 @@
 # The whole way without any weights from outside, in the order of PM-VIS:
 # GrabCut (for HQ-SAM), a model trained on its masks (for IDOL-BoxInst),
-# optical flow from keyframes (for DeAOT), SHQM, filters, final training.
+# optical flow from keyframes (for DeAOT), selection, filters, final training.
 # Run with tools/labeling/run_pipeline.py. In a stage, `@NAME` is the output of
 # an earlier stage, `@NAME:FILE` a file beside it, `$NAME` a variable of this
 # file, as --cfg-options may have changed it.
@@ -11,9 +11,29 @@ teacher_iters = 600
 student_iters = 1000
 keyframe_interval = 4  # sparse videos; 10 for YouTube-VIS, 100 for OVIS
 ria_threshold = 0.6
+selector = 'QualitySelector'  # or 'SHQM', as PM-VIS
 
 # ===Unmodified in most cases===
 default_scope = 'pmvis_mm'
+# One vote for flow: with one per keyframe weak tracks outvote the others
+# (ShapesVIS: mean IoU 0.85 instead of 0.88).
+_selection = dict(
+    candidates=['prompted', 'predicted'], own='flow', tracks='fused'
+)
+choices = dict(
+    selector=dict(
+        SHQM=dict(select_hooks=[dict(type='SHQMHook', **_selection)]),
+        QualitySelector=dict(
+            select_hooks=[
+                dict(
+                    type='SelectHook',
+                    selector=dict(type='QualitySelector'),
+                    **_selection,
+                )
+            ]
+        ),
+    )
+)
 stages = [
     dict(
         name='grabcut',
@@ -50,9 +70,7 @@ stages = [
         options={
             'model.keyframe_interval': '$keyframe_interval',
             'model.keyframe_mode': 'per_segment',
-            # One vote for flow: with one per keyframe weak tracks outvote the
-            # others (ShapesVIS: mean IoU 0.85 instead of 0.88).
-            'custom_hooks.0.tracks': 'fused',
+            'custom_hooks': '$select_hooks',
         },
     ),
     dict(
@@ -81,7 +99,7 @@ stages = [
         name='report',
         type='report',
         final='@final',
-        # The names under which SHQM chose.
+        # The names under which one was chosen.
         sources={
             'prompted, raw': '@grabcut:stages/raw.json',
             'prompted': '@grabcut',

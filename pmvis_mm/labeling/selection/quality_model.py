@@ -4,12 +4,16 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from .quality_cues import CUES
 from .quality_table import CueTable
 
 # IoU of masks that are copies.
 _SAME = 0.995
+# A source's record counts this far, as standard deviation in frames: the
+# tracker that was right at its keyframe is lost a second later.
+WINDOW = 4.0
 AGREEMENTS = ('trusted', 'explains', 'alone')
 
 
@@ -18,29 +22,36 @@ def _names(cues: Tuple[str, ...]) -> List[str]:
 
 
 # Weights go by these names: of a cue in the frame, and of its mean over the
-# track of the source ('mean_...').
+# near frames of the source ('mean_...').
 OWN_FEATURES = _names(CUES)
 JOINT_FEATURES = _names((*CUES, *AGREEMENTS))
 
 
-def track_mean(values: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Average over the frames in which a source has a mask.
+def local_mean(values: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Average over the near frames in which a source has a mask.
 
     Args:
-        values (np.ndarray): float, (S, T) or (S, T, K).
+        values (np.ndarray): float, (S, T, K).
         present (np.ndarray): bool, (S, T).
 
     Returns:
-        np.ndarray: float64, (S,) or (S, K); 0 for a source without masks.
+        np.ndarray: float64, (S, T, K), weighted by a Gaussian of
+        ``WINDOW`` frames; 0 in frames without a mask.
     """
-    shape = present.shape + (1,) * (values.ndim - 2)
-    weight = present.reshape(shape)
-    number = np.maximum(weight.sum(1), 1)
-    return np.where(weight, values, 0).sum(1) / number
+    here = present[..., None]
+    weight = _near(here.astype(float))
+    mean = _near(np.where(here, values, 0.0)) / np.maximum(weight, 1e-12)
+    return np.where(here, mean, 0.0)
+
+
+def _near(values: np.ndarray) -> np.ndarray:
+    return gaussian_filter1d(
+        values, WINDOW, axis=1, mode='constant', truncate=8
+    )
 
 
 def with_means(values: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Put the means of the track beside the values of each frame.
+    """Put the means of the near frames beside the values of each frame.
 
     Args:
         values (np.ndarray): float, (S, T, K).
@@ -49,10 +60,7 @@ def with_means(values: np.ndarray, present: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: float64, (S, T, 2 * K).
     """
-    means = track_mean(values, present)[:, None]
-    return np.concatenate(
-        [values, np.broadcast_to(means, values.shape)], axis=2
-    )
+    return np.concatenate([values, local_mean(values, present)], axis=2)
 
 
 def derived(ious: np.ndarray) -> np.ndarray:
@@ -88,8 +96,8 @@ def agreement_features(
 
     Args:
         table (CueTable): S candidates, T frames.
-        expected (np.ndarray): float, (S,), IoU with the truth that the own
-            cues of each source promise over its track.
+        expected (np.ndarray): float, (S, T), IoU with the truth that the
+            own cues of each candidate promise.
         trust (float): How much more a source counts for every unit of
             expected IoU, as an exponent.
 
@@ -102,8 +110,8 @@ def agreement_features(
     linked = derived(table.ious)
     others = table.present[None] & ~linked[..., None]
     others = others / linked.sum(1)[None, :, None]
-    weight = others * np.exp(trust * expected)[None, :, None]
-    quality = np.clip(expected, 0, 1)[None, :, None]
+    weight = others * np.exp(trust * expected)[None]
+    quality = np.clip(expected, 0, 1)[None]
     short = np.maximum(quality - table.ious, 0)
     return np.stack(
         [
@@ -134,7 +142,7 @@ def alone_features(
 
     Args:
         tables (Sequence[CueTable]): The instances of one video.
-        expected (Sequence[np.ndarray]): Per instance float, (S,), as in
+        expected (Sequence[np.ndarray]): Per instance float, (S, T), as in
             :func:`agreement_features`.
         trust (float): See there.
 
@@ -147,9 +155,7 @@ def alone_features(
     for table in tables:
         most = np.zeros(table.present.shape)
         for other, share in table.covered.items():
-            weight = tables[other].present * np.exp(
-                trust * expected[other][:, None]
-            )
+            weight = tables[other].present * np.exp(trust * expected[other])
             total = np.maximum(weight.sum(0), 1e-12)
             most = np.maximum(most, (share * weight[None]).sum(1) / total)
         result.append(1 - most)
@@ -160,7 +166,7 @@ def alone_features(
 class QualityModel:
     """A linear model with non-negative weights, in two steps.
 
-    First every source is judged by its own cues; then the candidates are
+    First every candidate is judged by its own cues; then the candidates are
     compared with each other in the light of that. As no weight is negative,
     a cue that improves never lowers the estimate of its own mask in the
     first step.
@@ -197,14 +203,14 @@ class QualityModel:
         return with_means(table.filled(), table.present)
 
     def expected(self, table: CueTable) -> np.ndarray:
-        """Judge every source by its own cues.
+        """Judge every candidate by its own cues.
 
         Returns:
-            np.ndarray: float64, (S,), expected IoU over the track.
+            np.ndarray: float64, (S, T), expected IoU; means nothing where
+            there is no mask.
         """
         weights = _vector(self.own, OWN_FEATURES)
-        values = self.own_features(table) @ weights + self.own_bias
-        return track_mean(values, table.present)
+        return self.own_features(table) @ weights + self.own_bias
 
     def joint_features(self, tables: Sequence[CueTable]) -> List[np.ndarray]:
         """Features of the second step: per instance float64, (S, T, F)."""

@@ -93,8 +93,8 @@ class QualitySelector(MaskSelector):
     good one. Here a small linear model predicts the IoU of every candidate
     with the unknown truth from its contrast, its motion, its stability, its
     box fit as far as that is no gift, its agreement with sources that
-    themselves look good, and the record of its source over the track. Scores
-    are the predicted IoU.
+    themselves look good, and the record of its source in the near frames.
+    Scores are the predicted IoU.
 
     Every frame is read once; costs a few milliseconds per mask.
 

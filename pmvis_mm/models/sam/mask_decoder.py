@@ -11,6 +11,7 @@ from .layers import MLP, Doubling, LayerNorm2d
 from .two_way_transformer import TwoWayTransformer
 
 _NUM_MASKS = 4  # token 0 for clear prompts, 1 to 3 for ambiguous ones
+_STRIP = 32  # rows of 256 pixels
 
 
 @MODELS.register_module()
@@ -213,17 +214,26 @@ class HQMaskDecoder(SAMMaskDecoder):
         Returns:
             Tensor: (n, 4h, 4w).
         """
+        first = cast(nn.Conv2d, self.embedding_maskfeature[0])
         last = cast(nn.Conv2d, self.embedding_maskfeature[3])
         assert last.bias is not None
-        x = self.embedding_maskfeature[:3](upscaled)
-        height, width = x.shape[2:]
         kernels = torch.einsum('nc,cdij->nijd', weights, last.weight)
-        taps = kernels.flatten(1, 2) @ x.flatten(2)
-        taps = F.pad(taps.unflatten(2, (height, width)), (1, 1, 1, 1))
+        height, width = upscaled.shape[2:]
+        padded = F.pad(upscaled, (1, 1, 1, 1))
+        # A CPU does it by strips, which stay in its cache.
+        rows = _STRIP if upscaled.device.type == 'cpu' else height
+        strips = []
+        for top in range(0, height, rows):
+            strip = padded[:, :, top : top + rows + 2]
+            strip = F.conv2d(strip, first.weight, first.bias)
+            strip = self.embedding_maskfeature[1:3](strip)
+            strips.append(kernels.flatten(1, 2) @ strip.flatten(2))
+        taps = torch.cat(strips, dim=2).unflatten(2, (height, width))
+        taps = F.pad(taps, (1, 1, 1, 1))
         sums = (weights @ last.bias)[:, None, None]
         for i in range(9):
-            y, x0 = divmod(i, 3)
-            sums = sums + taps[:, i, y : y + height, x0 : x0 + width]
+            y, x = divmod(i, 3)
+            sums = sums + taps[:, i, y : y + height, x : x + width]
         return sums
 
 

@@ -87,6 +87,11 @@ def init_vis_model(
 
 
 def read_model_config(config: Union[str, Path, Config]) -> Config:
+    """Read the config of a model, or copy one.
+
+    Raises:
+        ConfigError: If there is no such file.
+    """
     if isinstance(config, Config):
         return copy.deepcopy(config)
     if not Path(config).is_file():
@@ -97,6 +102,7 @@ def read_model_config(config: Union[str, Path, Config]) -> Config:
 
 
 def scope_of(cfg: Config) -> str:
+    """Name the registry scope that a config is written for."""
     return cfg.get('default_scope') or 'mmdet'
 
 

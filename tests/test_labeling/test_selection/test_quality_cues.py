@@ -78,7 +78,7 @@ def means():
         ('stable', 'jumping dilated'),
         ('edge', 'dilated eroded shifted ellipse jumping'),
         ('contrast', 'dilated eroded shifted ellipse jumping'),
-        ('color_gap', 'eroded shifted ellipse'),
+        ('color_gap', 'eroded ellipse'),
         ('histogram', 'dilated eroded shifted half jumping box ellipse'),
         ('motion', 'eroded shifted half jumping box ellipse'),
         ('motion_contrast', 'dilated eroded shifted half jumping box ellipse'),
