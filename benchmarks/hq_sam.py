@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--boxes', type=int, nargs='+', default=[1, 5, 20])
     parser.add_argument('--size', type=int, nargs=2, default=(360, 640))
-    parser.add_argument('--repeats', type=int, default=5, help='turns')
+    parser.add_argument('--repeats', type=int, default=3, help='turns')
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--device', default='cpu', help='"cpu" or "cuda"')

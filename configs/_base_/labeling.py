@@ -26,6 +26,9 @@ test_cfg = dict(type='LabelLoop')
 # mmengine looks wrappers up outside the scope: the full path is needed.
 model_wrapper_cfg = dict(type='pmvis_mm.engine.NoGradModelWrapper')
 default_hooks = dict(logger=dict(type='LoggerHook', interval=1))
+# At the end processes wait for the one with the last video: a day, not the
+# ten minutes of NCCL.
+env_cfg = dict(dist_cfg=dict(backend='nccl', timeout=86400))
 log_level = 'INFO'
 load_from = None
 resume = False

@@ -1,10 +1,17 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 pytest.importorskip('mmdet')
 
 from pmvis_mm.models import HQSAMSegmenter, SAMTinyViT
-from pmvis_mm.models.sam.tiny_vit import _Attention, _Block, _ConvBN
+from pmvis_mm.models.sam.tiny_vit import (
+    _Attention,
+    _Block,
+    _Bottleneck,
+    _ConvBN,
+    _MBConv,
+)
 from pmvis_mm.utils.errors import ConfigError
 
 SMALL = dict(
@@ -106,6 +113,17 @@ def test_batch_norm_goes_into_the_convolution(options, last):
     layer.bn.running_mean += 1
     expected = layer.bn(layer.c(x))
     torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('height', [1, 31, 32, 33, 34, 65])
+def test_strips_make_the_whole_map(height):
+    block = randomize(_MBConv(3))
+    x = torch.randn(2, 3, height, 5)
+    whole = F.gelu(x + _Bottleneck.forward(block, x))
+    torch.testing.assert_close(block(x), whole, atol=1e-5, rtol=1e-5)
+    last = x.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(block(last), whole, atol=1e-5, rtol=1e-5)
 
 
 def test_batch_norm_learns_in_training():
