@@ -54,7 +54,7 @@ def judge_propagation(
         for number, track in enumerate(tracks)
     ]
     objects = [one for one in objects if one.seed is not None]
-    seeds: List[Seed] = [one.seed for one in objects]  # type: ignore
+    seeds = [one.seed for one in objects if one.seed is not None]
     sweeps = [
         (batch, [seeds[number] for number in batch])
         for batch in source.batches(seeds)

@@ -169,7 +169,7 @@ def _check_truth(
         )
     for track in boxes or ():
         other = tracks.get(track.id)
-        video: VideoInfo = boxes.videos[track.video_id]  # type: ignore
+        video: VideoInfo = boxes.videos[track.video_id]  # type: ignore[union-attr]
         if other is None or truth.videos[other.video_id] != video:
             raise AnnotationError(
                 f'other videos or instances than {data.ann_file}',

@@ -259,7 +259,7 @@ def _color(track: ExactTrack, rng: np.random.Generator) -> Degrader:
 
     def spoil(frame: int) -> np.ndarray:
         mask = track.mask(frame)
-        x0, y0, x1, y1 = (int(v) for v in track.boxes[frame])  # type: ignore
+        x0, y0, x1, y1 = (int(v) for v in track.boxes[frame])  # type: ignore[union-attr]
         image = cv2.GaussianBlur(track.images[frame], (0, 0), 1.5)
         image = image.astype(np.float32)
         spot = image[(y0 + y1) // 2, (x0 + x1) // 2]

@@ -141,7 +141,7 @@ class _Coat:
         soft = _soft(mask)
         if self.offset is None:
             self._look(image, mask, free)
-        image = image - self.camouflage * self.offset * soft  # type: ignore
+        image = image - self.camouflage * self.offset * soft  # type: ignore[operator]
         image += self._place(self.coat, box, mask) * soft
         for (part, share), color in zip(self.copies, self.colors):
             where = self._place(part, box, mask)[..., None]

@@ -239,7 +239,7 @@ class _Scene:
             if len(rows):
                 masks = [tracks[row].masks[frame] for row in rows]
                 real = encode(self.exact[number].mask(frame))
-                result[rows, frame] = mask_iou(masks, [real])[:, 0]  # type: ignore
+                result[rows, frame] = mask_iou(masks, [real])[:, 0]
         return result
 
 

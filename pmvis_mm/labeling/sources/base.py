@@ -81,7 +81,7 @@ class FrameMaskSource(MaskSource):
             if not present:
                 continue
             boxes = [track.boxes[frame] for track in present]
-            found = self.segment(video.frames[frame], boxes)  # type: ignore
+            found = self.segment(video.frames[frame], boxes)  # type: ignore[arg-type]
             for track, (mask, score) in zip(present, found):
                 rle = None if mask is None else encode(mask)
                 track.set(frame, rle, self.name, score)

@@ -94,9 +94,9 @@ class FeatureCache(Generic[T]):
         return self._left is None or self._left.get(index, 0) > 0
 
     def _shrink(self) -> None:
-        size = sum(f.nbytes for f in self._kept.values())  # type: ignore
+        size = sum(f.nbytes for f in self._kept.values())  # type: ignore[attr-defined]
         while len(self._kept) > 1 and size > self.max_bytes:
             index, features = self._kept.popitem(last=False)
-            size -= features.nbytes  # type: ignore
+            size -= features.nbytes  # type: ignore[attr-defined]
             if self.spill is not None:
                 self.spill.put(index, features)

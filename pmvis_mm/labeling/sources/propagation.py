@@ -228,7 +228,7 @@ class PropagationSource(MaskSource):
         number = num_keyframes(video.info.length, self.keyframe_interval)
         boxes = tuple(track.boxes)
         return [
-            Seed(instance, frame, found.masks[frame], boxes)  # type: ignore
+            Seed(instance, frame, found.masks[frame], boxes)  # type: ignore[arg-type]
             for frame in select_keyframes(scores, number, self.keyframe_mode)
         ]
 
