@@ -11,16 +11,15 @@ memory is of fresh processes.
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
 import torch
 import torch.nn.functional as F
+from _memory import forget_peak, peak_mb
 from torch import Tensor
 
 from pmvis_mm.models.losses import BoxProjectionLoss, PairwiseAffinityLoss
@@ -193,10 +192,10 @@ def measure_memory(args: argparse.Namespace) -> float:
         return (torch.cuda.max_memory_allocated() - before) / 2**20
     # Code that is loaded on first use is not the step's.
     step(side, [z[:1, :, :16, :16] for z in logits[:1]], _corner(targets))
-    _forget_peak()
-    before = _peak_mb()
+    forget_peak()
+    before = peak_mb()
     step(side, logits, targets)
-    return _peak_mb() - before
+    return peak_mb() - before
 
 
 def _corner(targets: MaskTargets) -> MaskTargets:
@@ -205,27 +204,6 @@ def _corner(targets: MaskTargets) -> MaskTargets:
         targets.box_masks[:1, :, :16, :16],
         similarity=targets.similarity[..., :16, :16],
     )
-
-
-def _forget_peak() -> None:
-    """Let the peak start at the present, where the system can do that."""
-    try:
-        Path('/proc/self/clear_refs').write_text('5')
-    except OSError:
-        pass
-
-
-def _peak_mb() -> float:
-    """Largest resident set so far."""
-    status = Path('/proc/self/status')
-    if status.exists():
-        # ru_maxrss would begin with that of the process that started this.
-        fields = dict(
-            line.split(':', 1) for line in status.read_text().splitlines()
-        )
-        return int(fields['VmHWM'].split()[0]) / 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == 'darwin' else 2**10)
 
 
 def fresh_memory(name: str) -> float:

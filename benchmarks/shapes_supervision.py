@@ -20,27 +20,26 @@ from typing import Any, Dict, List
 
 import matplotlib
 from _curves import read_losses
-from mmengine.config import Config
-
-from pmvis_mm.apis import Pipeline
-from pmvis_mm.datasets.shapes_vis import write_shapes_vis
+from _shapes import (
+    Stages,
+    label_stages,
+    read_metrics,
+    run_stages,
+    summarize,
+    train_and_test,
+    write_data,
+)
 
 matplotlib.use('Agg')
 
 import matplotlib.pyplot as plt
 
-ROOT = Path(__file__).resolve().parents[1]
-LABELLING = ROOT / 'configs/labeling/pipeline_weights-free.py'
-TEACHER = 'mask2former_video/mask2former-video_r18_1xb4-1k_shapesvis-pseudo.py'
 CONFIGS = dict(
     box='idol_boxinst/idol-boxinst_r18_1xb4-2k_own-box.py',
     pseudo='pm_vis/pm-vis_r18_1xb4-2k_own-pseudo.py',
     full='idol/idol_r18_1xb4-2k_own.py',
 )
 NAMES = dict(box='boxes', pseudo='pseudo masks', full='real masks')
-FRAME = '(160,96)'  # longer and shorter side, as generated
-TRAIN_SCALE = 'train_dataloader.dataset.pipeline.1.transforms.2.scale'
-TEST_SCALE = 'test_dataloader.dataset.pipeline.0.transforms.1.scale'
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,70 +60,35 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def training_stages(args: argparse.Namespace, truth: Path) -> List[dict]:
+def training_stages(args: argparse.Namespace, truth: Path) -> Stages:
     """Stages that train and test the three models with every seed."""
-    stages: List[dict] = []
+    stages: Stages = []
     for seed in args.seeds:
         for kind, config in CONFIGS.items():
-            options: Dict[str, Any] = {
-                'randomness.seed': seed,
-                'train_cfg.max_iters': args.iters,
-                'param_scheduler.1.end': args.iters,
-                'param_scheduler.1.milestones': f'[{args.iters * 4 // 5}]',
-                TRAIN_SCALE: FRAME,
-            }
-            stage = dict(
-                name=f'{kind}-{seed}',
-                type='train',
-                config=config,
-                options=options,
-            )
+            options: Dict[str, Any] = {}
             if kind == 'full':
                 options['train_dataloader.dataset.ann_file'] = str(truth)
             else:
                 warmup = 'model.mask_head.mask_losses.pairwise.warmup_iters'
                 options[warmup] = args.warmup_iters
-            if kind == 'pseudo':
-                stage['pseudo'] = '@final'
-            test = dict(
-                name=f'test-{kind}-{seed}',
-                type='test',
-                config=config,
-                checkpoint=f'@{kind}-{seed}',
-                options={TEST_SCALE: FRAME},
+            stages += train_and_test(
+                f'{kind}-{seed}',
+                config,
+                seed,
+                args.iters,
+                options,
+                pseudo=kind == 'pseudo',
             )
-            stages += [stage, test]
     return stages
 
 
 def run(args: argparse.Namespace) -> Dict[str, str]:
     """Make the data, label it, train and test; returns outputs by stage."""
     out = Path(args.out).resolve()
-    train, val = out / 'data/train', out / 'data/val'
-    write_shapes_vis(train, args.num_videos, args.num_frames, seed=0)
-    write_shapes_vis(val, args.num_val_videos, args.num_frames, seed=1)
-    cfg = Config.fromfile(LABELLING)
-    cfg.merge_from_dict(
-        dict(
-            train_config=TEACHER,
-            teacher_iters=args.teacher_iters,
-            selector='SHQM',
-        )
-    )
-    labels = [
-        stage
-        for stage in cfg.stages
-        if stage['name'] in ('grabcut', 'teacher', 'vis-model', 'final')
-    ]
-    cfg.stages = labels + training_stages(args, train / 'instances.json')
-    return Pipeline(
-        cfg,
-        out,
-        ann_file=train / 'boxes.json',
-        img_prefix=train / 'JPEGImages',
-        val_ann_file=val / 'instances.json',
-        val_img_prefix=val / 'JPEGImages',
-    ).run()
+    write_data(out, args.num_videos, args.num_val_videos, args.num_frames)
+    stages = label_stages(args.teacher_iters)
+    stages += training_stages(args, out / 'data/train/instances.json')
+    return run_stages(stages, out)
 
 
 def draw(
@@ -158,20 +122,9 @@ def main() -> None:
     args = parse_args()
     start = time.perf_counter()
     outputs = run(args)
-    metrics = {
-        kind: [
-            json.loads(Path(outputs[f'test-{kind}-{seed}']).read_text())
-            for seed in args.seeds
-        ]
-        for kind in CONFIGS
-    }
+    metrics = read_metrics(outputs, list(CONFIGS), args.seeds)
     print(f'plot: {draw(args, metrics)}')
-    result: Dict[str, Any] = {}
-    for kind, runs in metrics.items():
-        for key in ('AP', 'AP50'):
-            values = [run[f'vis/{key}'] for run in runs]
-            print(f'{NAMES[kind]:12s} {key:4s} {values}')
-            result[f'{key.lower()}_{kind}'] = sum(values) / len(values)
+    result: Dict[str, Any] = {**summarize(metrics, NAMES)}
     result.update(
         iters=args.iters,
         num_videos=args.num_videos,

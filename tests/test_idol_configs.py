@@ -27,6 +27,9 @@ WEIGHTS = {
     'idol-boxinst': dict(proj=2.0, pairwise=2.0),
     'pm-vis': dict(proj=2.0, pairwise=2.0, focal=1.0, dice=2.5),
 }
+# With 0.1 of the pairwise weight per connection, as in MaskFreeVIS.
+for _name in ('idol-boxinst', 'pm-vis'):
+    WEIGHTS[f'{_name}-tk'] = dict(WEIGHTS[_name], tk=0.2)
 SUPERVISION = {
     'idol': 'full',
     'idol-boxinst': 'box',
@@ -45,7 +48,9 @@ def test_method(path):
     method = path.stem.split('_')[0]
     losses = cfg.model.mask_head.mask_losses
     assert {k: v.loss_weight for k, v in losses.items()} == WEIGHTS[method]
-    kind = path.stem.rsplit('-', 1)[-1] if method == 'pm-vis' else method
+    kind = method.replace('-tk', '')
+    if kind == 'pm-vis':
+        kind = path.stem.rsplit('-', 1)[-1]
     assert cfg.train_dataloader.dataset.supervision == SUPERVISION[kind]
     similarity = cfg.model.data_preprocessor.get('similarity')
     if 'pairwise' in losses:
@@ -58,6 +63,28 @@ def test_method(path):
         assert losses.pairwise.warmup_iters == expected
     else:
         assert not similarity
+    temporal = cfg.model.data_preprocessor.get('temporal')
+    if 'tk' in losses:
+        assert losses.tk.warmup_iters == losses.pairwise.warmup_iters
+        assert temporal == dict(stride=4, swap_rb=False)
+    else:
+        assert temporal is None
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=stem)
+def test_frames_of_a_clip(path):
+    """What compares them needs them close, cropped and scaled alike."""
+    cfg = Config.fromfile(path)
+    if path in IMAGES:
+        pytest.skip('clips are made of one image')
+    sample, _, crop, *_ = cfg.train_dataloader.dataset.pipeline
+    small = path not in PAPER
+    if 'tk' in cfg.model.mask_head.mask_losses:
+        assert sample.frame_range == 3
+        assert small or crop.transforms[0].share_random_params
+    else:
+        assert sample.frame_range == (5 if small else 10)
+        assert small or not crop.transforms[0].share_random_params
 
 
 @pytest.mark.parametrize('path', PAPER, ids=stem)

@@ -7,6 +7,7 @@ _ROOMS = dict(
     build_frame_pipeline='inference',
     convert_deaot_checkpoint='deaot_checkpoint',
     convert_idol_checkpoint='idol_checkpoint',
+    convert_mask2former_checkpoint='mask2former_checkpoint',
     init_vis_model='inference',
     iter_clips='inference',
     iter_predictions='inference',

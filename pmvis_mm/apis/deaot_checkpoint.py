@@ -7,20 +7,17 @@ training and :class:`DeAOTPropagator` write them. Files that mmengine's
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Optional, Union
+from typing import Dict, Optional
 
-import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from ..models.vos import DeAOT
 from ..utils.checkpoint import load_weights, read_checkpoint
 from ..utils.deaot_names import is_official, official_to_mm
-from ..utils.errors import CheckpointError, ConfigError
-from ..utils.fileio import atomic_write
+from ..utils.errors import CheckpointError
 from ..utils.vnext_names import ConversionReport
-
-PathLike = Union[str, Path]
+from .conversion import PathLike, refuse_same_file, write_checkpoint
 
 # Follows from the window size; files may lack it.
 _INDEX = 'relative_position_index'
@@ -100,12 +97,7 @@ def convert_deaot_checkpoint(
         ConfigError: If ``arch`` is unknown or both files are the same.
         OutputError: If ``dst`` cannot be written.
     """
-    if dst is not None and Path(dst).resolve() == Path(src).resolve():
-        raise ConfigError(
-            'source and target are the same file',
-            file=dst,
-            fix='name another file to write',
-        )
+    refuse_same_file(src, dst)
     with DefaultScope.overwrite_default_scope('pmvis_mm'):
         network = DeAOT(arch)
     found, report = official_to_mm(read_checkpoint(src)['state_dict'], src)
@@ -118,10 +110,8 @@ def convert_deaot_checkpoint(
         dropped=dropped,
         made_up=tuple(n for n in ours if n not in found),
     )
-    if dst is not None:
-        meta = dict(arch=arch, source=f'{Path(src).name} of aot-benchmark')
-        with atomic_write(dst, binary=True) as file:
-            torch.save(dict(state_dict=ours, meta=meta), file)
+    meta = dict(arch=arch, source=f'{Path(src).name} of aot-benchmark')
+    write_checkpoint(dict(state_dict=ours, meta=meta), dst)
     return report
 
 

@@ -1,26 +1,24 @@
 """Checkpoint files of IDOL: VNext's and ours, both ways."""
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Sequence
 
-import torch
-from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from ..datasets.metainfo import DATASET_CLASSES, class_palette
-from ..models.vis.inference import read_model_config, scope_of
-from ..registry import MODELS
-from ..utils.checkpoint import load_weights, read_checkpoint
+from ..utils.checkpoint import read_checkpoint
 from ..utils.errors import CheckpointError, ConfigError
-from ..utils.fileio import atomic_write
-from ..utils.num_classes import set_num_classes
 from ..utils.vnext_names import (
     ConversionReport,
     mm_to_vnext_with_report,
     vnext_to_mm,
 )
-
-PathLike = Union[str, Path]
+from .conversion import (
+    PathLike,
+    check_model,
+    dataset_meta,
+    refuse_same_file,
+    write_checkpoint,
+)
 
 _CLASS_HEAD = 'detector.bbox_head.cls_branches.0.bias'
 
@@ -54,12 +52,7 @@ def convert_idol_checkpoint(
             classes are needed, unknown or of another number.
         OutputError: If ``dst`` cannot be written.
     """
-    if dst is not None and Path(dst).resolve() == Path(src).resolve():
-        raise ConfigError(
-            'source and target are the same file',
-            file=dst,
-            fix='name another file to write',
-        )
+    refuse_same_file(src, dst)
     if reverse and classes is not None:
         raise ConfigError(
             f"VNext's files do not name classes, got {list(classes)}",
@@ -72,36 +65,14 @@ def convert_idol_checkpoint(
         ours, data = weights, dict(model=theirs)
     else:
         ours, report = vnext_to_mm(weights, file=src)
-        data = dict(
-            state_dict=ours,
-            meta=dict(
-                dataset_meta=_dataset_meta(ours, classes, src),
-                source=f'{Path(src).name} of VNext',
-            ),
-        )
+        names = dataset_meta(_num_classes(ours, src), classes, src)
+        source = f'{Path(src).name} of VNext'
+        meta = dict(dataset_meta=names, source=source)
+        data = dict(state_dict=ours, meta=meta)
     if config is not None:
-        _check_model(config, ours, src)
-    if dst is not None:
-        with atomic_write(dst, binary=True) as file:
-            torch.save(data, file)
+        check_model(config, ours, _num_classes(ours, src), src, 'an IDOL')
+    write_checkpoint(data, dst)
     return report
-
-
-def _dataset_meta(
-    weights: Mapping[str, Tensor],
-    classes: Optional[Sequence[str]],
-    src: PathLike,
-) -> Dict[str, Any]:
-    num_classes = _num_classes(weights, src)
-    names = _guessed(num_classes, src) if classes is None else _named(classes)
-    if len(names) != num_classes:
-        raise ConfigError(
-            f'the checkpoint has {num_classes} classes, but {len(names)} are '
-            f'given: {_shortened(names)}',
-            file=src,
-            fix='name the dataset that the model was trained on',
-        )
-    return dict(classes=names, palette=class_palette(num_classes))
 
 
 def _num_classes(weights: Mapping[str, Tensor], src: PathLike) -> int:
@@ -112,53 +83,3 @@ def _num_classes(weights: Mapping[str, Tensor], src: PathLike) -> int:
             fix="give a checkpoint of VNext's whole IDOL",
         )
     return len(weights[_CLASS_HEAD])
-
-
-def _named(classes: Sequence[str]) -> Tuple[str, ...]:
-    if len(classes) == 1 and classes[0] in DATASET_CLASSES:
-        return DATASET_CLASSES[classes[0]]
-    if len(set(classes)) != len(classes):
-        raise ConfigError(
-            f'a class is named twice: {list(classes)}',
-            fix='give every class once',
-        )
-    return tuple(classes)
-
-
-def _guessed(num_classes: int, src: PathLike) -> Tuple[str, ...]:
-    fits = {
-        name: names
-        for name, names in DATASET_CLASSES.items()
-        if len(names) == num_classes
-    }
-    if len(set(fits.values())) == 1:
-        return next(iter(fits.values()))
-    known = f'as have {sorted(fits)}' if fits else 'as no dataset known here'
-    raise ConfigError(
-        f'the checkpoint has {num_classes} classes, {known}',
-        file=src,
-        fix='choose with --classes DATASET'
-        if fits
-        else 'name all of them with --classes NAME NAME ...',
-    )
-
-
-def _shortened(names: Sequence[str]) -> str:
-    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
-
-
-def _check_model(
-    config: PathLike, weights: Mapping[str, Tensor], src: PathLike
-) -> None:
-    cfg = read_model_config(config)
-    if cfg.get('model') is None:
-        raise ConfigError(
-            'no "model" in this config',
-            file=config,
-            fix='give the config of an IDOL',
-        )
-    if cfg.get('num_classes_from_data'):
-        set_num_classes(cfg.model, _num_classes(weights, src))
-    with DefaultScope.overwrite_default_scope(scope_of(cfg)):
-        model = MODELS.build(cfg.model)
-    load_weights(model, weights, src, allow_unused=False)

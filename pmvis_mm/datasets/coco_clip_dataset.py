@@ -1,6 +1,6 @@
 """Images of COCO as videos of one frame, to pre-train VIS models."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from mmengine.logging import print_log
 
@@ -9,6 +9,8 @@ from ..structures import VideoInfo
 from ..structures.video_annotations import parse_annotations
 from ..utils.errors import AnnotationError, ConfigError
 from ..utils.fileio import load_json
+from .category_maps import map_categories
+from .metainfo import resolve_categories
 from .vis_dataset import VISDataset, _Track
 
 
@@ -42,8 +44,17 @@ class COCOClipDataset(VISDataset):
             than rounding instead of refusing them. Defaults to False.
         check_frames (bool): Look for all image files when the dataset is
             built. Defaults to True.
-        kwargs: Passed to ``BaseVideoDataset``. ``filter_cfg`` may hold
-            ``filter_empty_gt`` (drop images without instance, False by
+        category_map (str | Mapping[str, str], optional): Give the instances
+            classes of a video dataset, to train on both. A key of
+            ``category_maps.CATEGORY_MAPS`` such as 'youtube_vis_2019', or
+            the name of a class for each name of a category; instances of
+            other categories are left out. ``metainfo`` is then that of the
+            video dataset, so that mmengine can concatenate them. With names
+            of one's own, ``metainfo.classes`` has the classes and their
+            order. Defaults to None: classes of the file.
+        kwargs: Passed to ``BaseVideoDataset`` and, as ``video_fraction``
+            (here of the images), to :class:`VISDataset`. ``filter_cfg`` may
+            hold ``filter_empty_gt`` (drop images without instance, False by
             default) and ``min_size``.
 
     Raises:
@@ -60,8 +71,10 @@ class COCOClipDataset(VISDataset):
         version: Optional[str] = None,
         clip_boxes: bool = False,
         check_frames: bool = True,
+        category_map: Optional[Union[str, Mapping[str, str]]] = None,
         **kwargs: Any,
     ) -> None:
+        self.category_map = category_map
         if supervision not in ('full', 'box'):
             raise ConfigError(
                 f'supervision={supervision!r} is unknown',
@@ -118,6 +131,21 @@ class COCOClipDataset(VISDataset):
                 for number, track in enumerate(videos.tracks[video.id])
             ]
         return videos.videos, videos.categories, tracks
+
+    def _set_metainfo(self, categories: List[Dict[str, Any]]) -> None:
+        if self.category_map is None:
+            super()._set_metainfo(categories)
+            return
+        # For its checks: names, and that they are those of the version.
+        resolve_categories(categories, None, self.version, self.ann_file)
+        resolved, self.cat2label = map_categories(
+            categories,
+            self.category_map,
+            self._metainfo.get('classes'),
+            self.ann_file,
+        )
+        self._take_metainfo(resolved)
+        self.cat_ids = list(self.cat2label)
 
     def _parse_video(
         self, video: VideoInfo, tracks: List[_Track], first_img_id: int

@@ -17,6 +17,7 @@ from ..structures import (
 )
 from ..structures.frame_reader import FrameReader
 from ..utils.errors import AnnotationError, ConfigError
+from .fractions import check_fraction, choose_videos, spread_frames
 from .metainfo import resolve_categories
 
 # One instance in the frames of its video: id, category, crowd, boxes, masks.
@@ -62,6 +63,13 @@ class VISDataset(BaseVideoDataset):
             mmdet's own models need. Not for 'box'. Defaults to False.
         check_frames (bool): Look for all frame files when the dataset is
             built. Defaults to True.
+        frame_fraction (float): Share of the frames of each video to train
+            with, in (0, 1], spread evenly, at least one. Frames keep their
+            ``frame_id``; ``video_length`` counts those that are left.
+            Defaults to 1.0.
+        video_fraction (float): Share of the videos to train with, in
+            (0, 1], drawn at random. Defaults to 1.0.
+        fraction_seed (int): Of that draw. Defaults to 0.
         kwargs: Passed to ``BaseVideoDataset``. ``metainfo.classes`` chooses
             classes and their order. ``filter_cfg`` may hold
             ``filter_empty_gt`` (drop frames without instance, False by
@@ -85,9 +93,18 @@ class VISDataset(BaseVideoDataset):
         clip_boxes: bool = False,
         drop_unmasked: bool = False,
         check_frames: bool = True,
+        frame_fraction: float = 1.0,
+        video_fraction: float = 1.0,
+        fraction_seed: int = 0,
         **kwargs: Any,
     ) -> None:
         _check_arguments(supervision, pseudo_ann_file, drop_unmasked)
+        test_mode = bool(kwargs.get('test_mode', False))
+        check_fraction('frame_fraction', frame_fraction, test_mode)
+        check_fraction('video_fraction', video_fraction, test_mode)
+        self.frame_fraction = frame_fraction
+        self.video_fraction = video_fraction
+        self.fraction_seed = fraction_seed
         self.supervision = supervision
         self.pseudo_ann_file = pseudo_ann_file
         self.version = version
@@ -129,8 +146,33 @@ class VISDataset(BaseVideoDataset):
                 )
             )
         if not self.test_mode:
+            data_list = self._take_fractions(data_list)
             self._check_trainable(data_list)
         return data_list
+
+    def _take_fractions(self, data_list: List[dict]) -> List[dict]:
+        """Keep the chosen shares of videos and frames."""
+        if self.frame_fraction == self.video_fraction == 1:
+            return data_list
+        kept = []
+        for index in choose_videos(
+            len(data_list), self.video_fraction, self.fraction_seed
+        ):
+            images = data_list[index]['images']
+            images = [
+                images[t]
+                for t in spread_frames(len(images), self.frame_fraction)
+            ]
+            kept.append(
+                dict(data_list[index], images=images, video_length=len(images))
+            )
+        print_log(
+            f'training with {len(kept)} of {len(data_list)} videos and '
+            f'{sum(v["video_length"] for v in kept)} of '
+            f'{sum(v["video_length"] for v in data_list)} frames',
+            'current',
+        )
+        return kept
 
     def _reader(self, video: VideoInfo) -> FrameReader:
         prefix = self.data_prefix.get('img_path') or ''
@@ -177,12 +219,16 @@ class VISDataset(BaseVideoDataset):
             self.version,
             self.ann_file,
         )
-        if 'palette' in self._metainfo:
-            del resolved['palette']
-        self._metainfo.update(resolved)
+        self._take_metainfo(resolved)
         # Names that mmdet's own tools look for.
         self.cat_ids = list(resolved['category_ids'])
         self.cat2label = {key: i for i, key in enumerate(self.cat_ids)}
+
+    def _take_metainfo(self, resolved: Dict[str, Any]) -> None:
+        """Tell the classes, in the colours that the user may have set."""
+        if 'palette' in self._metainfo:
+            del resolved['palette']
+        self._metainfo.update(resolved)
 
     def _parse_video(
         self, video: VideoInfo, tracks: List[_Track], first_img_id: int

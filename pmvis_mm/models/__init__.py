@@ -13,6 +13,7 @@ from .losses import (
     MaskFocalLoss,
     PairwiseAffinityLoss,
     SoftJaccardLoss,
+    TKLoss,
 )
 from .sam import (
     HQMaskDecoder,
@@ -22,10 +23,22 @@ from .sam import (
     SAMTinyViT,
     SAMViT,
 )
-from .task_modules import IDOLSimOTAAssigner
+from .task_modules import (
+    BoxMaskCrossEntropyCost,
+    IDOLSimOTAAssigner,
+    TubeBoxDistanceCost,
+    TubeGIoUCost,
+)
+from .temporal_matchers import (
+    ColorMatcher,
+    DeformableMatcher,
+    FlowMatcher,
+    LearnedMatcher,
+    PatchMatcher,
+)
 from .trackers import IDOLTracker, TrackRecords
-from .tracking_heads import IDOLTrackHead
-from .vis import IDOL
+from .tracking_heads import IDOLTrackHead, MaskFreeTrackHead
+from .vis import IDOL, MaskFreeVIS
 from .vos import (
     DeAOT,
     DeAOTDataPreprocessor,
@@ -38,15 +51,19 @@ __all__ = [
     'IDOL',
     'BootstrappedCrossEntropyLoss',
     'BoxGIoULoss',
+    'BoxMaskCrossEntropyCost',
     'BoxProjectionLoss',
+    'ColorMatcher',
     'ContrastiveReIDLoss',
     'CosineReIDLoss',
     'DeAOT',
     'DeAOTDataPreprocessor',
     'DeAOTPropagator',
     'DeAOTSegmentor',
+    'DeformableMatcher',
     'DilatedMobileNetV2',
     'DynamicMaskHead',
+    'FlowMatcher',
     'HQMaskDecoder',
     'HQSAMSegmenter',
     'IDOLDetector',
@@ -54,14 +71,21 @@ __all__ = [
     'IDOLSimOTAAssigner',
     'IDOLTrackHead',
     'IDOLTracker',
+    'LearnedMatcher',
     'MaskDiceLoss',
     'MaskFocalLoss',
+    'MaskFreeTrackHead',
+    'MaskFreeVIS',
     'PairwiseAffinityLoss',
+    'PatchMatcher',
     'SAMMaskDecoder',
     'SAMPromptEncoder',
     'SAMTinyViT',
     'SAMViT',
     'SoftJaccardLoss',
+    'TKLoss',
     'TrackRecords',
+    'TubeBoxDistanceCost',
+    'TubeGIoUCost',
     'VISDataPreprocessor',
 ]

@@ -1,12 +1,16 @@
 """What the mask losses of one training step may read."""
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
 
 from ..utils.errors import PMVISError
+from .temporal_matches import RowPairs
+
+# Fields with one row per clip.
+_PER_CLIP = ('similarity', 'lab', 'images')
 
 
 @dataclass
@@ -35,6 +39,13 @@ class MaskTargets:
         masks_valid (Tensor, optional): bool, (num_rows, T). Where False,
             there is no mask and a mask loss skips this row and frame;
             box losses do not. Defaults to all True if there are ``masks``.
+        lab (Tensor, optional): float32, (num_clips, T, 3, h, w), CIE-Lab of
+            the raw frames at mask stride. Defaults to None.
+        images (Tensor, optional): uint8, (num_clips, T, 3, H, W), raw RGB
+            frames, padded with black. Defaults to None.
+        pairs (RowPairs, optional): Pixels of different frames that match,
+            one row per row; ``TKLoss.prepare`` finds them. Defaults to
+            None.
 
     Raises:
         PMVISError: If the shapes do not fit together.
@@ -46,6 +57,9 @@ class MaskTargets:
     similarity_dilation: int = 2
     masks: Optional[Tensor] = None
     masks_valid: Optional[Tensor] = None
+    lab: Optional[Tensor] = None
+    images: Optional[Tensor] = None
+    pairs: Optional[RowPairs] = None
 
     def __post_init__(self) -> None:
         if self.box_masks.dim() != 4:
@@ -77,14 +91,18 @@ class MaskTargets:
             masks=(rows, frames, height, width),
             masks_valid=(rows, frames),
         )
-        if self.similarity is not None:
-            free = tuple(self.similarity.shape)
-            expected['similarity'] = (
-                *free[:1],
-                frames,
-                *free[2:3],
-                height,
-                width,
+        for name in _PER_CLIP:
+            value = getattr(self, name)
+            if value is not None:
+                # What box masks do not tell is free.
+                free = tuple(value.shape)
+                middle = free[2:3] if name == 'similarity' else (3,)
+                size = free[3:5] if name == 'images' else (height, width)
+                expected[name] = (*free[:1], frames, *middle, *size)
+        if self.pairs is not None and len(self.pairs) != rows:
+            raise PMVISError(
+                f'pairs of {len(self.pairs)} rows for {rows} box masks',
+                fix='take rows with gather, which takes all fields together',
             )
         for name, shape in expected.items():
             value = getattr(self, name)
@@ -114,7 +132,7 @@ class MaskTargets:
 
         Returns:
             MaskTargets: One row per index, in their order, clip by clip.
-            ``similarity`` is shared, not copied.
+            What belongs to clips is shared, not copied.
 
         Raises:
             PMVISError: If an index is outside of its clip (or negative, as
@@ -133,6 +151,7 @@ class MaskTargets:
             clip_index=self.clip_index[index],
             masks=_take(self.masks, index),
             masks_valid=_take(self.masks_valid, index),
+            pairs=None if self.pairs is None else self.pairs.take(index),
         )
 
     def _flatten(self, per_clip: Sequence[Tensor]) -> Tensor:
@@ -170,15 +189,19 @@ class MaskTargets:
             MaskTargets: Rows clip by clip, ``clip_index`` set.
 
         Raises:
-            PMVISError: If the list is empty, or if the clips differ in
-                size, frames or in having a similarity.
+            PMVISError: If the list is empty, if the clips differ in size,
+                frames or in having a similarity, colours or images, or if
+                pairs were already found in them.
         """
         _check_clips(clips)
         first = clips[0]
         sizes = torch.tensor([len(c) for c in clips])
-        similarity = masks = valid = None
-        if first.similarity is not None:
-            similarity = torch.cat([_not_none(c.similarity) for c in clips])
+        per_clip: Dict[str, Any] = {
+            name: torch.cat([getattr(c, name) for c in clips])
+            for name in _PER_CLIP
+            if getattr(first, name) is not None
+        }
+        masks = valid = None
         if any(c.masks is not None for c in clips):
             filled = [
                 c if c.masks is not None else _unmasked(c) for c in clips
@@ -190,10 +213,10 @@ class MaskTargets:
             torch.arange(len(clips))
             .repeat_interleave(sizes)
             .to(first.box_masks.device),
-            similarity,
-            first.similarity_dilation,
-            masks,
-            valid,
+            similarity_dilation=first.similarity_dilation,
+            masks=masks,
+            masks_valid=valid,
+            **per_clip,
         )
 
 
@@ -230,20 +253,28 @@ def _check_clips(clips: Sequence[MaskTargets]) -> None:
         )
     first = clips[0]
     for position, clip in enumerate(clips):
-        if clip.similarity is not None and clip.similarity.size(0) != 1:
+        values = [getattr(clip, name) for name in _PER_CLIP]
+        for value in values:
+            if value is not None and value.size(0) != 1:
+                raise PMVISError(
+                    f'element {position} holds {value.size(0)} clips',
+                    fix='pass one MaskTargets per clip',
+                )
+        if clip.pairs is not None:
             raise PMVISError(
-                f'element {position} holds {clip.similarity.size(0)} clips',
-                fix='pass one MaskTargets per clip',
+                f'clip {position} has pairs across frames already',
+                fix='join the clips first, then let the losses prepare',
             )
         same = (
             clip.box_masks.shape[1:] == first.box_masks.shape[1:]
-            and (clip.similarity is None) == (first.similarity is None)
+            and [value is None for value in values]
+            == [getattr(first, name) is None for name in _PER_CLIP]
             and clip.similarity_dilation == first.similarity_dilation
         )
         if not same:
             raise PMVISError(
                 f'clip {position} differs from clip 0 in its frames, mask '
-                'size or colour similarity',
+                'size, colour similarity, colours or images',
                 fix='pad all clips of the batch to one size and build their '
                 'targets with the same options',
             )

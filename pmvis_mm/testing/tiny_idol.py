@@ -86,6 +86,7 @@ def random_clip(
     with_masks: bool = True,
     first_frame: int = 0,
     video_length: Optional[int] = None,
+    smooth: bool = False,
 ) -> Dict[str, List[Any]]:
     """Make a clip of noise with boxes, as a dataloader gives it.
 
@@ -98,12 +99,16 @@ def random_clip(
         first_frame (int): ``frame_id`` of the first frame.
         video_length (int, optional): Of the whole video. Defaults to the
             number of frames.
+        smooth (bool): Whether frames show a colour gradient that moves,
+            where frames have points in common, instead of noise.
 
     Returns:
         dict: ``inputs`` and ``data_samples``, a list of one clip each.
     """
     rng = np.random.default_rng(seed)
     frames = rng.integers(0, 256, (len(ids), 3, *size), dtype=np.uint8)
+    if smooth:
+        frames = _gradient(len(ids), size, seed)
     samples = []
     for t, shown in enumerate(ids):
         meta = dict(
@@ -118,6 +123,14 @@ def random_clip(
         samples.append(sample)
     clip = TrackDataSample(video_data_samples=samples)
     return dict(inputs=[torch.from_numpy(frames)], data_samples=[clip])
+
+
+def _gradient(num_frames: int, size: Tuple[int, int], seed: int) -> np.ndarray:
+    """Colours that change by less than a level per pixel and frame."""
+    t, channel, y, x = np.ogrid[:num_frames, :3, : size[0], : size[1]]
+    slope = 0.2 + 0.1 * channel
+    level = 60 + 10 * (seed % 7) + 20 * channel + slope * (x + 2 * t) + 0.3 * y
+    return level.astype(np.uint8)
 
 
 def _instances(

@@ -24,7 +24,9 @@ _MANAGERS = (Visualizer, VISLocalVisualizer, MMLogger, MessageHub)
 SIZE = (48, 64)  # height, width
 _CONFIGS = dict(
     box='idol_boxinst/idol-boxinst_r18_1xb4-2k_own-box.py',
+    box_tk='idol_boxinst/idol-boxinst-tk_r18_1xb4-2k_own-box.py',
     pseudo='pm_vis/pm-vis_r18_1xb4-2k_own-pseudo.py',
+    pseudo_tk='pm_vis/pm-vis-tk_r18_1xb4-2k_own-pseudo.py',
     full='idol/idol_r18_1xb4-2k_own.py',
 )
 _LEAF = """
@@ -68,7 +70,7 @@ def write_tiny_shapes(root: Path) -> None:
 def write_tiny_configs(
     folder: Path, data: Path, config_root: Path
 ) -> Dict[str, Path]:
-    """Write tiny leaf configs of the three methods.
+    """Write tiny leaf configs of the methods.
 
     Args:
         folder (Path): Gets the configs.
@@ -76,7 +78,8 @@ def write_tiny_configs(
         config_root (Path): The shipped configs.
 
     Returns:
-        dict[str, Path]: By supervision: 'box', 'pseudo', 'full'.
+        dict[str, Path]: By supervision: 'box', 'pseudo', 'full'; with
+        TKLoss 'box_tk', 'pseudo_tk'.
     """
     paths = {}
     for name, base in _CONFIGS.items():
@@ -86,7 +89,7 @@ def write_tiny_configs(
             scale=SIZE[::-1],
             root=f'{data}/',
         )
-        if name == 'pseudo':
+        if name.startswith('pseudo'):
             text += (
                 'train_dataloader["dataset"]["pseudo_ann_file"] = '
                 f'{str(data / "masks.json")!r}\n'

@@ -1,10 +1,12 @@
 """Reading checkpoints without running what is in them."""
 
+import io
 import pickle
 import types
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Tuple, Union
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
@@ -56,11 +58,19 @@ class _PlainUnpickler(pickle.Unpickler):
     """Rebuilds tensors, arrays and containers; skips all other classes."""
 
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ('torch.storage', '_load_from_bytes'):
+            return _load_storage
         value = getattr(torch, name, None) if module == 'torch' else None
         plain = isinstance(value, torch.dtype) or name.endswith('Storage')
         if name in _SAFE.get(module, ()) or (module == 'torch' and plain):
             return super().find_class(module, name)
         return _Skipped
+
+
+def _load_storage(data: bytes) -> Any:
+    """Rebuild the storage of a tensor that pickle alone has written."""
+    file = io.BytesIO(data)
+    return torch.load(file, map_location='cpu', weights_only=True)
 
 
 def _load_plain(file: Any, **kwargs: Any) -> Any:
@@ -82,11 +92,12 @@ def read_checkpoint(path: Union[str, Path]) -> Dict[str, Any]:
     some versions. They are then skipped: nothing in a file is ever run.
 
     Weights lie under ``state_dict``, as mmengine writes them, under
-    ``model``, as detectron2 does, or fill the file alone.
+    ``model``, as detectron2 does, or fill the file alone. They may be numpy
+    arrays, as in the ``.pkl`` files of detectron2's model zoo.
 
     Args:
-        path (str | Path): File, or an address with ``://`` that is
-            downloaded as mmengine does.
+        path (str | Path): File of ``torch.save`` or of ``pickle.dump``, or
+            an address with ``://`` that is downloaded as mmengine does.
 
     Returns:
         dict: ``state_dict`` (name -> Tensor) and ``meta`` (dict, may be
@@ -106,7 +117,7 @@ def read_checkpoint(path: Union[str, Path]) -> Dict[str, Any]:
                 fix='give the .pth file that training wrote',
             )
         data = _read_local(path)
-    weights = _find_weights(data)
+    weights = _as_tensors(_find_weights(data))
     if not isinstance(weights, Mapping) or not _are_weights(weights):
         raise CheckpointError(
             'no weights of a model in this file',
@@ -130,6 +141,25 @@ def _find_weights(data: Any) -> Any:
     return data
 
 
+def _as_tensors(weights: Any) -> Any:
+    """Turn numpy arrays of numbers into tensors, leave the rest alone."""
+    if not isinstance(weights, Mapping):
+        return weights
+    return {
+        name: torch.from_numpy(np.array(value, value.dtype.newbyteorder('=')))
+        if isinstance(value, (np.ndarray, np.generic))
+        and value.dtype.kind in 'fiub'
+        else value
+        for name, value in weights.items()
+    }
+
+
+def _read_pickle(path: str) -> Any:
+    """Read a file that pickle alone has written, maybe of Python 2."""
+    with open(path, 'rb') as file:
+        return _load_plain(file, encoding='latin1')
+
+
 def _read_local(path: str) -> Any:
     readers: List[Callable[[], Any]] = [
         lambda: torch.load(path, map_location='cpu', weights_only=True),
@@ -139,6 +169,7 @@ def _read_local(path: str) -> Any:
             weights_only=False,
             pickle_module=_PLAIN_PICKLE,
         ),
+        lambda: _read_pickle(path),
     ]
     for reader in readers:
         try:
@@ -234,6 +265,36 @@ def check_weights(
     if '://' in str(file):
         return
     state_dict = read_checkpoint(file)['state_dict']
+    for what, names in compare_weights(
+        model, state_dict, file, new_classes, allow_missing
+    ).items():
+        print_log(f'{file}: {what}: {_listing(names)}', 'current')
+
+
+def compare_weights(
+    model: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    file: Any = None,
+    new_classes: bool = False,
+    allow_missing: bool = False,
+) -> Dict[str, List[str]]:
+    """Compare names and shapes as :func:`check_weights` does.
+
+    Args:
+        model (nn.Module): Not changed.
+        state_dict (Mapping[str, Tensor]): By name of the parameter or
+            buffer.
+        file (object, optional): Names the file in messages.
+        new_classes (bool): See :func:`check_weights`.
+        allow_missing (bool): See :func:`check_weights`.
+
+    Returns:
+        dict[str, list[str]]: Reason to the weights that start anew for it;
+        empty if the model takes all.
+
+    Raises:
+        CheckpointError: If the weights do not fit; lists which.
+    """
     missing, misfits, unused = _compare(model, state_dict)
     fresh = [
         text
@@ -246,12 +307,11 @@ def check_weights(
         unused,
         file,
     )
-    for what, names in (
-        ('other classes, these start anew', fresh),
-        ('not in the file, these start anew', missing),
-    ):
-        if names:
-            print_log(f'{file}: {what}: {_listing(names)}', 'current')
+    reasons = {
+        'other classes, these start anew': fresh,
+        'not in the file, these start anew': missing,
+    }
+    return {what: names for what, names in reasons.items() if names}
 
 
 def _compare(

@@ -10,13 +10,8 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 from torch import Tensor
 
 from .errors import CheckpointError
-from .vnext_names import (
-    ConversionReport,
-    _reordered,
-    _rows_first,
-    listing,
-)
-from .vnext_rules import _OUR_BACKBONE, BACKBONE, to_mm_name
+from .vnext_names import ConversionReport, listing, to_mm_merging
+from .vnext_rules import to_mm_backbone_name
 
 _ENCODER = 'encoder.'
 _SWIN = ('patch_embed.', 'layers.', 'norm')
@@ -66,8 +61,8 @@ def _encoder_name(name: str) -> Optional[str]:
     if not name.startswith(_SWIN):
         return f'backbone.{name}'
     # VNext's Swin is the same one.
-    ours = to_mm_name(BACKBONE + name)
-    return ours and f'backbone.{ours[len(_OUR_BACKBONE) :]}'
+    ours = to_mm_backbone_name(name)
+    return ours and f'backbone.{ours}'
 
 
 def official_to_mm(
@@ -102,7 +97,7 @@ def official_to_mm(
         if ours is None:
             dropped.append(name)
         else:
-            out[ours] = _reordered(name, value, _rows_first)
+            out[ours] = to_mm_merging(name, value)
     report = ConversionReport(
         num_total=len(state_dict),
         num_used=len(out),

@@ -27,6 +27,10 @@ _PARTNER = 'detr.bbox_embed.'
 _UNUSED_NORM = f'{BACKBONE}norm0.'
 # Warm-up counters of the box-supervised variants.
 _COUNTER = '_iter'
+_FIX = (
+    'give a checkpoint of IDOL with a ResNet or Swin backbone, and the right '
+    'direction (--reverse turns ours into theirs)'
+)
 _MERGING = re.compile(r'\.downsample\.(reduction\.weight|norm\.\w+)$')
 # Their order: the four pixels of a patch column by column; ours: row by row.
 _PIXELS = [0, 2, 1, 3]
@@ -46,6 +50,7 @@ class ConversionReport:
         made_up (tuple[str]): Names of the result that the source lacks.
         prefix (str): What stands before VNext's names: 'detr.' in official
             files, or nothing.
+        notes (tuple[str]): What else a user should know, one line each.
     """
 
     num_total: int
@@ -54,6 +59,7 @@ class ConversionReport:
     dropped: Tuple[str, ...] = ()
     made_up: Tuple[str, ...] = ()
     prefix: str = ''
+    notes: Tuple[str, ...] = ()
 
     def __str__(self) -> str:
         text = f'{self.num_used} of {self.num_total} keys used'
@@ -65,7 +71,7 @@ class ConversionReport:
         ):
             if names:
                 text += f'; {len(names)} {what}: {listing(names)}'
-        return text
+        return '\n'.join((text, *self.notes))
 
 
 def listing(names: Sequence[str]) -> str:
@@ -121,8 +127,8 @@ def vnext_to_mm(
         elif new is None:
             unknown.append(full)
         else:
-            out[new] = _reordered(full, value, _rows_first)
-    _refuse_unknown(unknown, "VNext's IDOL", file)
+            out[new] = to_mm_merging(full, value)
+    refuse_unknown(unknown, "VNext's IDOL", file, _FIX)
     _check_duplicates(state_dict, duplicates, file)
     return out, ConversionReport(
         num_total=len(state_dict),
@@ -182,7 +188,7 @@ def mm_to_vnext_with_report(
             unknown.append(full)
         else:
             out[prefix + name] = _reordered(full, value, _columns_first)
-    _refuse_unknown(unknown, 'our IDOL', file)
+    refuse_unknown(unknown, 'our IDOL', file, _FIX)
     num_used = len(out)
     for name, value in list(out.items()):
         if name.startswith(prefix + _PARTNER):
@@ -208,14 +214,26 @@ def _is_counter(name: str) -> bool:
     return name.split('.')[-1] == _COUNTER
 
 
-def _refuse_unknown(names: List[str], model: str, file: Any) -> None:
+def refuse_unknown(
+    names: Sequence[str], model: str, file: Any, fix: str
+) -> None:
+    """Refuse names that no rule knows.
+
+    Args:
+        names (Sequence[str]): The unknown ones; none is fine.
+        model (str): What the checkpoint should be of.
+        file (object): Names the file in the message, if not None.
+        fix (str): What the user can do.
+
+    Raises:
+        CheckpointError: If there are any. Lists them.
+    """
     if names:
         raise CheckpointError(
             f'{len(names)} weights that {model} does not have: '
             f'{listing(names)}',
             file=file,
-            fix='give a checkpoint of IDOL with a ResNet or Swin backbone, '
-            'and the right direction (--reverse turns ours into theirs)',
+            fix=fix,
         )
 
 
@@ -251,6 +269,22 @@ def _neutral_norm(
 
 
 # -------------------------------------------------------------- patch merging
+def to_mm_merging(name: str, value: Tensor) -> Tensor:
+    """Give patch merging of the public Swin the channel order of mmdet's.
+
+    Args:
+        name (str): The public name, with any prefix.
+        value (Tensor): Any weight; (..., 4C) in patch merging.
+
+    Returns:
+        Tensor: Same shape; the very tensor if it is no patch merging.
+
+    Raises:
+        CheckpointError: If the last size is no multiple of four.
+    """
+    return _reordered(name, value, _rows_first)
+
+
 def _reordered(
     name: str, value: Tensor, order: Callable[[Tensor], Tensor]
 ) -> Tensor:
@@ -260,7 +294,7 @@ def _reordered(
     if value.ndim == 0 or value.shape[-1] % 4:
         raise CheckpointError(
             f'{name} of shape {tuple(value.shape)} cannot merge four pixels',
-            fix='give a checkpoint of IDOL with a Swin backbone',
+            fix='give a checkpoint with the public Swin as backbone',
         )
     return order(value)
 

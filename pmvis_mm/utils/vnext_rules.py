@@ -1,11 +1,12 @@
 """Rules between the names of VNext's IDOL weights and ours."""
 
 import re
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterable, Iterator, List, Optional, Tuple
 
 # A pair of templates, VNext's and ours. {i}, {j} stand for a number, {leaf}
 # for the last part of a name: the same text on both sides.
 Rule = Tuple[str, str]
+CompiledRule = Tuple['re.Pattern[str]', str]
 
 BACKBONE = 'detr.backbone.0.backbone.'
 _OUR_BACKBONE = 'detector.backbone.'
@@ -21,7 +22,7 @@ def to_mm_name(name: str) -> Optional[str]:
     Returns:
         str | None: Name in our ``IDOL``; None if there is no such weight.
     """
-    return _renamed(name, _FORTH)
+    return rename(name, _FORTH)
 
 
 def to_vnext_name(name: str) -> Optional[str]:
@@ -34,7 +35,22 @@ def to_vnext_name(name: str) -> Optional[str]:
         str | None: VNext's name without the outer ``detr.``; None if there
         is no such weight.
     """
-    return _renamed(name, _BACK)
+    return rename(name, _BACK)
+
+
+def to_mm_backbone_name(name: str) -> Optional[str]:
+    """Give a weight of a public backbone the name that it has in mmdet.
+
+    Args:
+        name (str): Name in detectron2's ResNet or in the Swin that
+            detectron2's projects share, without a prefix.
+
+    Returns:
+        str | None: Name in mmdet's backbone, without a prefix; None if
+        there is no such weight.
+    """
+    ours = to_mm_name(BACKBONE + name)
+    return ours and ours[len(_OUR_BACKBONE) :]
 
 
 def _rules() -> Iterator[Rule]:
@@ -160,15 +176,35 @@ def _compiled(source: str) -> 're.Pattern[str]':
     return re.compile(text)
 
 
-_FORTH = [(_compiled(theirs), ours) for theirs, ours in _rules()]
-_BACK = [(_compiled(ours), theirs) for theirs, ours in _rules()]
+def compile_rules(rules: Iterable[Rule]) -> List[CompiledRule]:
+    """Prepare rules for :func:`rename`.
+
+    Args:
+        rules (Iterable[tuple[str, str]]): Templates of old and new names,
+            with the places {i}, {j} (numbers) and {leaf} (last part).
+
+    Returns:
+        list[tuple[re.Pattern, str]]: In the same order.
+    """
+    return [(_compiled(old), new) for old, new in rules]
 
 
-def _renamed(
-    name: str, rules: List[Tuple['re.Pattern[str]', str]]
-) -> Optional[str]:
+def rename(name: str, rules: Iterable[CompiledRule]) -> Optional[str]:
+    """Rename by the first rule that fits the whole name.
+
+    Args:
+        name (str): Any name.
+        rules (Iterable[tuple[re.Pattern, str]]): Of :func:`compile_rules`.
+
+    Returns:
+        str | None: New name; None if no rule fits.
+    """
     for pattern, target in rules:
         match = pattern.fullmatch(name)
         if match:
             return target.format(**match.groupdict())
     return None
+
+
+_FORTH = compile_rules(_rules())
+_BACK = compile_rules((ours, theirs) for theirs, ours in _rules())

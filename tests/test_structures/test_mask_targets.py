@@ -144,3 +144,50 @@ def test_cat_refuses_clips_that_differ():
         MaskTargets.cat([_clip(1.0), other])
     with pytest.raises(PMVISError, match='element 0 holds 2 clips'):
         MaskTargets.cat([MaskTargets.cat([_clip(1.0), _clip(2.0)])])
+
+
+def _frames(value: int, rows: int = 1, **fields):
+    """A clip of 2 frames with colours and images."""
+    fields = dict(
+        dict(
+            lab=torch.full((1, 2, 3, 2, 2), float(value)),
+            images=torch.full((1, 2, 3, 8, 8), value, dtype=torch.uint8),
+        ),
+        **fields,
+    )
+    return MaskTargets(torch.ones(rows, 2, 2, 2), **fields)
+
+
+def test_cat_joins_colours_and_images_and_gather_shares_them():
+    targets = MaskTargets.cat([_frames(1), _frames(2, rows=0), _frames(3)])
+    assert targets.lab[:, 0, 0, 0, 0].tolist() == [1, 2, 3]
+    assert targets.images[:, 1, 2, 7, 7].tolist() == [1, 2, 3]
+    assert targets.clip_index.tolist() == [0, 2]
+    rows = targets.gather(torch.tensor([1, 1, 0]))
+    assert rows.lab is targets.lab
+    assert rows.images is targets.images
+
+
+def test_cat_refuses_clips_with_and_without_colours():
+    for name in ('lab', 'images'):
+        other = _frames(2, **{name: None})
+        with pytest.raises(PMVISError, match='clip 1 differs'):
+            MaskTargets.cat([_frames(1), other])
+    two = MaskTargets.cat([_frames(1), _frames(2)])
+    with pytest.raises(PMVISError, match='element 1 holds 2 clips'):
+        MaskTargets.cat([_frames(1), two])
+
+
+@pytest.mark.parametrize(
+    'fields, message',
+    [
+        (dict(lab=torch.zeros(1, 3, 3, 2, 2)), r'lab .*\(1, 2, 3, 2, 2\)'),
+        (dict(lab=torch.zeros(1, 2, 3, 4, 4)), r'lab has shape .*Fix'),
+        (dict(lab=torch.zeros(2, 3, 2, 2)), 'lab has shape'),
+        (dict(images=torch.zeros(1, 2, 1, 8, 8)), r'images .*\(1, 2, 3, 8, 8'),
+        (dict(images=torch.zeros(2, 3, 8, 8)), 'images has shape'),
+    ],
+)
+def test_frames_that_do_not_fit_are_refused(fields, message):
+    with pytest.raises(PMVISError, match=message):
+        _frames(0, **fields)

@@ -41,7 +41,9 @@ def more_confident(weights):
 AP_KEYS = {f'vis/{k}' for k in ('AP', 'AP50', 'AP75', 'AR1', 'AR10')}
 TERMS = dict(
     box={'proj', 'pairwise'},
+    box_tk={'proj', 'pairwise', 'tk'},
     pseudo={'proj', 'pairwise', 'focal', 'dice'},
+    pseudo_tk={'proj', 'pairwise', 'focal', 'dice', 'tk'},
     full={'focal', 'dice'},
 )
 
@@ -62,11 +64,14 @@ def test_boxinst_trains_and_validates(trained):
     assert 'vis/AP: ' in log.read_text()
 
 
-@pytest.mark.parametrize('method', ['pseudo', 'full'])
+@pytest.mark.parametrize('method', ['pseudo', 'full', 'box_tk', 'pseudo_tk'])
 def test_losses_are_those_of_the_method(method, tool, tiny_configs, tmp_path):
     options = ['val_cfg=None', 'val_dataloader=None', 'val_evaluator=None']
     if method == 'full':
         options += ['train_dataloader.dataset.ann_file=train/instances.json']
+    if method.endswith('tk'):
+        # Without the ramp, the loss of two iterations is no tiny number.
+        options += ['model.mask_head.mask_losses.tk.warmup_iters=0']
     found = train_tiny(tool, tiny_configs[method], tmp_path, *options)
     terms = {
         name[len('loss_') :] for name in found[2] if name.startswith('loss_')

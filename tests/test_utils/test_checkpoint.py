@@ -61,6 +61,51 @@ def test_reads_the_container_of_detectron2(tmp_path):
     assert read_checkpoint(path)['state_dict']['model'].tolist() == [1] * 3
 
 
+@pytest.mark.parametrize('protocol', [0, 2, 4])
+def test_reads_pickles_of_arrays_and_tensors(tmp_path, protocol):
+    path = tmp_path / 'model_final.pkl'
+    model = {
+        'weight': np.arange(6, dtype='float32').reshape(2, 3).T,
+        'index': np.arange(3),
+        'foreign': np.arange(3, dtype='>f4'),
+        'count': np.float32(7),
+        'tensor': torch.arange(4).half(),
+    }
+    data = dict(
+        model=model, __author__='third_party', matching_heuristics=True
+    )
+    path.write_bytes(pickle.dumps(data, protocol))
+    weights = read_checkpoint(path)['state_dict']
+    assert list(weights) == list(model)
+    assert weights['weight'].tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert weights['weight'].dtype == torch.float32
+    assert weights['index'].dtype == torch.int64
+    assert weights['foreign'].tolist() == [0, 1, 2]
+    assert weights['count'].shape == () and weights['count'] == 7
+    assert weights['tensor'].dtype == torch.half
+    assert weights['tensor'].tolist() == [0, 1, 2, 3]
+    weights['weight'][0] = 1  # memory of its own, that can be written
+
+
+def test_pickles_of_other_things_are_refused(tmp_path):
+    path, trace = tmp_path / 'other.pkl', tmp_path / 'trace'
+    for value in (
+        np.array(['text']),
+        np.array([[1], None], dtype=object),
+        'text',
+        _Evil(trace),
+        HistoryBuffer(),
+    ):
+        path.write_bytes(pickle.dumps(dict(model=dict(weight=value))))
+        with pytest.raises(CheckpointError, match=r'no weights.*other\.pkl'):
+            read_checkpoint(path)
+    whole = pickle.dumps(dict(model=dict(weight=np.ones(1000))))
+    path.write_bytes(whole[:2000])
+    with pytest.raises(CheckpointError, match=r'or cut off.*other\.pkl'):
+        read_checkpoint(path)
+    assert not trace.exists()
+
+
 def test_never_runs_what_is_inside(tmp_path):
     path, trace = tmp_path / 'evil.pth', tmp_path / 'trace'
     data = dict(state_dict=dict(weight=torch.ones(1)), evil=_Evil(trace))

@@ -5,6 +5,8 @@ from .clip_crop import RandomClipCrop
 from .clip_formatting import PackVOSInputs
 from .clip_merging import JoinObjects, MergeClips
 from .clip_motion import RandomClipMotion
+from .clip_sampling import ClipFrameSample
+from .clip_views import RandomClipInterpCrop, RandomClipRotate
 from .filtering import FilterTrackInstances
 from .formatting import PackVISInputs
 from .loading import LoadPseudoMasks, LoadVISFrame
@@ -12,6 +14,7 @@ from .resizing import ResizeVISFrame
 from .texturing import RandomTexture
 
 __all__ = [
+    'ClipFrameSample',
     'FilterTrackInstances',
     'JoinObjects',
     'LoadPseudoMasks',
@@ -20,7 +23,9 @@ __all__ = [
     'PackVISInputs',
     'PackVOSInputs',
     'RandomClipCrop',
+    'RandomClipInterpCrop',
     'RandomClipMotion',
+    'RandomClipRotate',
     'RandomGaussianBlur',
     'RandomTexture',
     'ResizeVISFrame',

@@ -163,16 +163,28 @@ def _walk(ranges: Dict[str, float], length: int) -> List[_Pose]:
 
 
 def _warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    return _affine(image, matrix, cv2.INTER_LINEAR, MEAN_COLOR)
+    return warp_affine(image, matrix, cv2.INTER_LINEAR, MEAN_COLOR)
 
 
 def _warp_labels(labels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    return _affine(labels, matrix, cv2.INTER_NEAREST, 0)
+    return warp_affine(labels, matrix, cv2.INTER_NEAREST, 0)
 
 
-def _affine(
+def warp_affine(
     array: np.ndarray, matrix: np.ndarray, interpolation: int, value: Any
 ) -> np.ndarray:
+    """Move the pixels of an array; its size stays.
+
+    Args:
+        array (np.ndarray): (H, W) or (H, W, C).
+        matrix (np.ndarray): float, (2, 3), from old to new places (x, y) of
+            pixels; whole numbers are the middles of pixels.
+        interpolation (int): A flag of OpenCV.
+        value (object): What comes in from outside.
+
+    Returns:
+        np.ndarray: As ``array``.
+    """
     height, width = array.shape[:2]
     return cv2.warpAffine(
         array,

@@ -7,15 +7,14 @@ from mmdet.structures.bbox import BaseBoxes
 from ...registry import TRANSFORMS
 from ...utils.errors import ConfigError
 
+_MASK_KEYS = ('gt_masks', 'gt_masks_valid', 'gt_masks_valid_ids')
 # Everything that has one entry per instance.
 _INSTANCE_KEYS = (
     'gt_bboxes',
     'gt_bboxes_labels',
     'gt_ignore_flags',
     'gt_instances_ids',
-    'gt_masks',
-    'gt_masks_valid',
-    'gt_masks_valid_ids',
+    *_MASK_KEYS,
 )
 
 
@@ -42,7 +41,7 @@ def align_masks_valid(results: dict) -> None:
             fix='a transform of the pipeline drops boxes without their ids '
             '(FilterAnnotations does); use FilterTrackInstances instead',
         )
-    if 'gt_masks_valid' not in results:
+    if results.get('gt_masks_valid') is None:
         return
     valid = dict(
         zip(
@@ -81,12 +80,18 @@ class FilterTrackInstances(BaseTransform):
             'mask' replaces them by the tight boxes of the masks and drops
             instances without valid mask, as the public IDOL and PM-VIS do.
             Defaults to 'annotation'.
+        keep_masks (bool): Whether masks stay once they are used. False, for
+            box supervision by the boxes of masks, takes them away from all
+            that comes later, the model included. Defaults to True.
         min_box_size (float): Boxes with a shorter side below are dropped,
             pixels after augmentation. Defaults to 1.0.
     """
 
     def __init__(
-        self, box_source: str = 'annotation', min_box_size: float = 1.0
+        self,
+        box_source: str = 'annotation',
+        min_box_size: float = 1.0,
+        keep_masks: bool = True,
     ) -> None:
         if box_source not in ('annotation', 'mask'):
             raise ConfigError(
@@ -95,6 +100,7 @@ class FilterTrackInstances(BaseTransform):
             )
         self.box_source = box_source
         self.min_box_size = min_box_size
+        self.keep_masks = keep_masks
 
     def transform(self, results: dict) -> dict:
         """Filter one frame.
@@ -113,9 +119,9 @@ class FilterTrackInstances(BaseTransform):
         if isinstance(results['gt_bboxes'], BaseBoxes):
             results['gt_bboxes'] = results['gt_bboxes'].numpy()
         keep = np.ones(len(results['gt_bboxes']), bool)
-        if 'gt_masks' in results:
+        if results.get('gt_masks') is not None:
             visible = results['gt_masks'].masks.any(axis=(1, 2))
-            if 'gt_masks_valid' in results:
+            if results.get('gt_masks_valid') is not None:
                 visible &= results['gt_masks_valid']
                 results['gt_masks_valid'] = visible
         if self.box_source == 'mask':
@@ -126,12 +132,16 @@ class FilterTrackInstances(BaseTransform):
         sides = boxes[:, 2:] - boxes[:, :2]
         keep &= (sides >= self.min_box_size).all(axis=1)
         for key in _INSTANCE_KEYS:
-            if key in results:
+            if results.get(key) is not None:
                 results[key] = results[key][keep]
+        if not self.keep_masks:
+            # None, as mmdet marks what is not there. Without the key,
+            # TransformBroadcaster would go on with the masks from before.
+            results.update({key: None for key in _MASK_KEYS if key in results})
         return results
 
     def _check_masks(self, results: dict) -> None:
-        if 'gt_masks' not in results:
+        if results.get('gt_masks') is None:
             raise ConfigError(
                 "box_source='mask' but no masks are loaded",
                 fix='load them (with_mask=True) or set box_source='
@@ -141,7 +151,8 @@ class FilterTrackInstances(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(box_source={self.box_source!r}, '
-            f'min_box_size={self.min_box_size})'
+            f'min_box_size={self.min_box_size}, '
+            f'keep_masks={self.keep_masks})'
         )
 
 

@@ -38,6 +38,8 @@ class PackVISInputs(PackTrackInputs):
       ``img_shape`` of each frame stays that of its content. Note that after
       normalisation the padding is no longer zero.
     - ``instances`` is never copied into ``metainfo``.
+    - Masks that are None in every frame, as after
+      ``FilterTrackInstances(keep_masks=False)``, are left out.
     - ``gt_masks_valid`` becomes ``gt_instances.masks_valid`` (bool tensor,
       (N, )).
 
@@ -90,6 +92,9 @@ class PackVISInputs(PackTrackInputs):
             dict: ``inputs`` and ``data_samples``.
         """
         results = dict(results)
+        for key in ('gt_masks', 'gt_masks_valid'):
+            if all(value is None for value in results.get(key, ())):
+                results.pop(key, None)
         if 'img' in results:
             results['img'] = _pad_to_common_size(results['img'])
         if 'gt_masks_valid' in results:

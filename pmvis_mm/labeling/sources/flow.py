@@ -9,14 +9,9 @@ from ...registry import MODELS
 from ...structures import Box
 from ...structures.frame_reader import FrameReader
 from ...structures.rle import decode
+from ...utils.optical_flow import DISFlow, resize_flow
 from .propagation import PropagationSource, Seed, check_frame_size
 from .track_fusion import SoftMask, Tracked
-
-PRESETS = dict(
-    ultrafast=cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
-    fast=cv2.DISOPTICAL_FLOW_PRESET_FAST,
-    medium=cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
-)
 
 
 @MODELS.register_module()
@@ -41,7 +36,7 @@ class FlowPropagator(PropagationSource):
         **kwargs: See :class:`PropagationSource`.
 
     Raises:
-        ValueError: If ``preset`` is unknown.
+        ConfigError: If ``preset`` is unknown.
     """
 
     def __init__(
@@ -56,22 +51,15 @@ class FlowPropagator(PropagationSource):
         **kwargs,
     ) -> None:
         super().__init__(prior, name=name, **kwargs)
-        if preset not in PRESETS:
-            raise ValueError(
-                f'preset should be one of {sorted(PRESETS)}, got {preset!r}'
-            )
-        self.preset = preset
+        self.flow = DISFlow(preset, finest_scale, min_side)
         self.keep_in_box = keep_in_box
         self.fit_to_box = fit_to_box
-        self.finest_scale = finest_scale
-        self.min_side = min_side
 
     def propagate(
         self, frames: FrameReader, seeds: Sequence[Seed], reverse: bool
     ) -> Iterator[Tuple[int, List[Optional[Tracked]]]]:
         """See the base class."""
-        flow = cv2.DISOpticalFlow_create(PRESETS[self.preset])
-        flow.setFinestScale(self.finest_scale)
+        flow = self.flow.create()
         order = range(len(frames))[::-1] if reverse else range(len(frames))
         starts = [order.index(seed.frame) for seed in seeds]
         soft: List[Optional[np.ndarray]] = [None] * len(seeds)
@@ -99,17 +87,7 @@ class FlowPropagator(PropagationSource):
         return SoftMask(mask, soft.clip(0, 1)) if self.is_soft else mask
 
     def _gray(self, image: np.ndarray) -> np.ndarray:
-        gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        factor = -(-self.min_side // min(gray.shape))
-        if factor > 1:
-            gray = cv2.resize(
-                gray,
-                None,
-                fx=factor,
-                fy=factor,
-                interpolation=cv2.INTER_CUBIC,
-            )
-        return gray
+        return self.flow.enlarge(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
 
     def _guide(
         self, mask: Optional[np.ndarray], box: Optional[Box]
@@ -149,10 +127,7 @@ def _sampling_grid(flow: np.ndarray, height: int, width: int) -> np.ndarray:
     Returns:
         np.ndarray: float32, (height, width, 2), positions for cv2.remap.
     """
-    factor = flow.shape[0] / height
-    if factor != 1:
-        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)
-    grid = flow / np.float32(factor)
+    grid = resize_flow(flow, height, width)
     grid[..., 0] += np.arange(width, dtype=np.float32)
     grid[..., 1] += np.arange(height, dtype=np.float32)[:, None]
     return grid

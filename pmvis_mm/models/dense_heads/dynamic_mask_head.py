@@ -1,9 +1,10 @@
 """CondInst-style masks of IDOL and the losses that supervise them."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 from mmdet.models.layers import MLP, inverse_sigmoid
+from mmdet.models.task_modules import AssignResult
 from mmdet.models.utils import aligned_bilinear
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
@@ -14,8 +15,11 @@ from ...structures.mask_targets import MaskTargets
 from ...utils.errors import ConfigError
 from ..detectors import FrameOutputs
 from ..layers import MaskBranch, dynamic_mask_conv, num_dynamic_params
+from ..losses.mask_losses import MaskLosses
+from ..losses.utils import prepare_targets
 from .idol_head import Assignments, gt_rows, name_layer
 from .mask_targets import build_mask_targets
+from .reference_frames import ReferenceFrames
 
 
 @MODELS.register_module()
@@ -30,6 +34,12 @@ class DynamicMaskHead(BaseModule):
     - IDOL: focal 2, dice 5 (real masks)
     - IDOL-BoxInst: proj 2, pairwise 2 (boxes)
     - PM-VIS: proj 2, pairwise 2, focal 1, dice 2.5 (boxes, pseudo masks)
+
+    Losses that compare frames (``needs_tube``, as ``TKLoss``) get the masks
+    of key and reference frame, (num_pos, 2, h, w), of the instances that
+    both show: each positive query of the key frame with the one query of
+    the reference frame that fits the instance best. All others get the key
+    frame alone, (num_pos, 1, h, w).
 
     Args:
         in_channels (int): Channels of encoder and decoder. Defaults to 256.
@@ -89,14 +99,7 @@ class DynamicMaskHead(BaseModule):
             num_dynamic_params(mask_channels, num_dynamic_layers),
             3,
         )
-        self.mask_losses = nn.ModuleDict(
-            {
-                name: MODELS.build(
-                    dict(dict(sync_avg_factor=sync_avg_factor), **loss)
-                )
-                for name, loss in (mask_losses or {}).items()
-            }
-        )
+        self.mask_losses = MaskLosses(mask_losses, sync_avg_factor)
 
     def init_weights(self) -> None:
         """Initialise branch and controller."""
@@ -106,18 +109,8 @@ class DynamicMaskHead(BaseModule):
             nn.init.zeros_(layer.bias)
 
     def needs(self, what: str) -> bool:
-        """Whether a loss reads something.
-
-        Args:
-            what (str): 'masks' or 'similarity'.
-
-        Returns:
-            bool: True if any loss says ``needs_<what>``.
-        """
-        return any(
-            getattr(loss, f'needs_{what}', False)
-            for loss in self.mask_losses.values()
-        )
+        """Whether a loss reads something, see ``MaskLosses.needs``."""
+        return self.mask_losses.needs(what)
 
     # ------------------------------------------------------------ masks
     def forward(self, memory: Sequence[Tensor]) -> Tensor:
@@ -175,6 +168,7 @@ class DynamicMaskHead(BaseModule):
         assignments: Assignments,
         targets: MaskTargets,
         img_shapes: Sequence[Sequence[int]],
+        reference: Optional[ReferenceFrames] = None,
     ) -> Dict[str, Tensor]:
         """Compute the mask losses of the assigned queries.
 
@@ -184,6 +178,8 @@ class DynamicMaskHead(BaseModule):
             targets (MaskTargets): From :meth:`get_targets`.
             img_shapes (Sequence[Sequence[int]]): Height and width of the
                 unpadded frames, pixels.
+            reference (ReferenceFrames, optional): Only losses over both
+                frames read them. Defaults to None.
 
         Returns:
             dict[str, Tensor]: ``loss_<name>``; those of the layers before
@@ -192,6 +188,8 @@ class DynamicMaskHead(BaseModule):
         if not self.mask_losses:
             return {}
         features = self(outputs.memory)
+        if reference is not None:
+            ref_features = self(reference.outputs.memory)
         last = len(assignments) - 1
         losses: Dict[str, Tensor] = {}
         for layer, assigned in enumerate(assignments):
@@ -202,12 +200,39 @@ class DynamicMaskHead(BaseModule):
             logits = self._layer_masks(
                 outputs, layer, features, queries, img_shapes
             )
+            inputs = {False: (logits[:, None], rows)}
+            if reference is not None:
+                inputs[True] = self._tubes(
+                    logits, assigned, layer, ref_features, reference
+                )
             values = {
-                f'loss_{name}': loss(logits[:, None], rows)
+                f'loss_{name}': loss(*inputs[_needs_tube(loss)])
                 for name, loss in self.mask_losses.items()
             }
             losses.update(name_layer(values, layer, len(assignments)))
         return losses
+
+    def _tubes(
+        self,
+        logits: Tensor,
+        assigned: Sequence[AssignResult],
+        layer: int,
+        features: Tensor,
+        reference: ReferenceFrames,
+    ) -> Tuple[Tensor, MaskTargets]:
+        """Masks in both frames of the instances that both show."""
+        partners = reference.partners(assigned)
+        shown = partners >= 0
+        others = self._layer_masks(
+            reference.outputs,
+            layer,
+            features,
+            reference.queries(layer),
+            reference.img_shapes,
+        )
+        tubes = torch.stack((logits[shown], others[partners[shown]]), 1)
+        rows = [gt_rows(result) for result in assigned]
+        return tubes, reference.targets.gather(rows).gather(shown)
 
     def _layer_masks(
         self,
@@ -256,7 +281,7 @@ class DynamicMaskHead(BaseModule):
         """
         if similarity is not None:
             similarity = similarity[:, :1]
-        return build_mask_targets(
+        targets = build_mask_targets(
             batch_gt,
             (int(input_shape[0]), int(input_shape[1])),
             self.mask_stride,
@@ -266,6 +291,54 @@ class DynamicMaskHead(BaseModule):
             self.box_rule,
             self.downsample,
         )
+        return prepare_targets(self._losses_of(tube=False), targets)
+
+    def get_tube_targets(
+        self,
+        boxes: Sequence[Tensor],
+        input_shape: Sequence[int],
+        lab: Optional[Tensor] = None,
+        images: Optional[Tensor] = None,
+    ) -> MaskTargets:
+        """Build the targets of losses over both frames of a clip.
+
+        Args:
+            boxes (Sequence[Tensor]): float, (G_n, 2, 4) of each of N clips,
+                xyxy in pixels, zero where a frame does not show the
+                instance; key frame first.
+            input_shape (Sequence[int]): Height and width of the padded
+                batch, pixels.
+            lab (Tensor, optional): float32, (N, 2, 3, h, w), CIE-Lab of the
+                raw frames at mask stride. Defaults to None.
+            images (Tensor, optional): uint8, (N, 2, 3, H, W), raw frames.
+                Defaults to None.
+
+        Returns:
+            MaskTargets: One row per instance of the key frames.
+        """
+        targets = build_mask_targets(
+            [InstanceData(bboxes=tube) for tube in boxes],
+            (int(input_shape[0]), int(input_shape[1])),
+            self.mask_stride,
+            box_rule=self.box_rule,
+            downsample=self.downsample,
+            lab=lab,
+            images=images,
+        )
+        return prepare_targets(self._losses_of(tube=True), targets)
+
+    def _losses_of(self, tube: bool) -> List[nn.Module]:
+        """Losses that see both frames, or those that see the key frame."""
+        return [
+            loss
+            for loss in self.mask_losses.values()
+            if _needs_tube(loss) == tube
+        ]
+
+
+def _needs_tube(loss: nn.Module) -> bool:
+    """Whether a loss compares the frames of a clip."""
+    return bool(getattr(loss, 'needs_tube', False))
 
 
 def to_pixels(points: Tensor, img_shape: Sequence[int]) -> Tensor:

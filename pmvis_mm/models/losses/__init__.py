@@ -20,6 +20,8 @@ from .reid_loss import (
     cosine_reid_loss,
 )
 from .soft_jaccard_loss import SoftJaccardLoss, soft_jaccard_loss
+from .tk_loss import TKLoss, temporal_connections
+from .utils import prepare_targets
 
 __all__ = [
     'BootstrappedCrossEntropyLoss',
@@ -31,6 +33,7 @@ __all__ = [
     'MaskFocalLoss',
     'PairwiseAffinityLoss',
     'SoftJaccardLoss',
+    'TKLoss',
     'bootstrapped_cross_entropy_loss',
     'box_projection_loss',
     'contrastive_reid_loss',
@@ -39,5 +42,7 @@ __all__ = [
     'mask_dice_loss',
     'mask_focal_loss',
     'pairwise_affinity_loss',
+    'prepare_targets',
     'soft_jaccard_loss',
+    'temporal_connections',
 ]

@@ -1,10 +1,10 @@
 """What the mask losses share."""
 
-from typing import Optional
+from typing import Iterable, Optional
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...structures.mask_targets import MaskTargets
 from ...utils.errors import PMVISError
@@ -29,6 +29,27 @@ def check_rows(mask_logits: Tensor, targets: MaskTargets) -> None:
         )
 
 
+def prepare_targets(
+    losses: Iterable[nn.Module], targets: MaskTargets
+) -> MaskTargets:
+    """Let losses find once per step what all decoder layers share.
+
+    Args:
+        losses (Iterable[nn.Module]): Mask losses; those with a method
+            ``prepare(targets) -> targets`` take part.
+        targets (MaskTargets): All ground-truth rows, before any
+            ``gather``.
+
+    Returns:
+        MaskTargets: The same rows, with what the losses have added.
+    """
+    for loss in losses:
+        prepare = getattr(loss, 'prepare', None)
+        if prepare is not None:
+            targets = prepare(targets)
+    return targets
+
+
 def at_least_float32(logits: Tensor) -> Tensor:
     """Leave half precision: sums over whole maps overflow in it."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -47,12 +68,13 @@ def sync_count(count: Tensor, sync: bool) -> Tensor:
     must call it equally often, also where it has nothing to count.
 
     Args:
-        count (Tensor): Any dtype, scalar, not negative. Not changed.
+        count (Tensor): Any dtype, not negative; scalar, or one element
+            per thing, equally many in all processes. Not changed.
         sync (bool): Whether to count over all processes. Without effect
             where training is not distributed.
 
     Returns:
-        Tensor: float32, scalar, no gradient. The count, at least 1; with
+        Tensor: float32, same shape, no gradient. The count, at least 1; with
         ``sync`` the total count, at least 1, divided by the number of
         processes.
     """

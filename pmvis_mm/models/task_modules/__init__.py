@@ -1,5 +1,15 @@
 """What training needs beside networks and losses."""
 
 from .assigners import IDOLSimOTAAssigner
+from .match_costs import (
+    BoxMaskCrossEntropyCost,
+    TubeBoxDistanceCost,
+    TubeGIoUCost,
+)
 
-__all__ = ['IDOLSimOTAAssigner']
+__all__ = [
+    'BoxMaskCrossEntropyCost',
+    'IDOLSimOTAAssigner',
+    'TubeBoxDistanceCost',
+    'TubeGIoUCost',
+]

@@ -73,14 +73,33 @@ def box_bitmasks(
     Raises:
         ConfigError: If a rule is unknown or the stride does not divide.
     """
-    _check_choice('rule', rule, _BOX_RULES)
     taps = _taps(size, stride, downsample)
-    x1, y1, x2, y2 = boxes.float().unbind(-1)
-    rows = _cover(*_BOX_RULES[rule](y1, y2), size[0], stride, taps)
-    cols = _cover(*_BOX_RULES[rule](x1, x2), size[1], stride, taps)
-    # A frame without the instance stays empty under the inclusive rule too.
-    rows = rows * (boxes != 0).any(-1, keepdim=True)
+    x1, y1, x2, y2 = box_limits(boxes, rule).unbind(-1)
+    rows = _cover(y1, y2, size[0], stride, taps)
+    cols = _cover(x1, x2, size[1], stride, taps)
     return rows[..., :, None] * cols[..., None, :]
+
+
+def box_limits(boxes: Tensor, rule: str = 'inclusive') -> Tensor:
+    """Round boxes to the pixels that belong to them.
+
+    Args:
+        boxes (Tensor): float, (..., 4), xyxy in pixels; (0, 0, 0, 0) in a
+            frame without the instance.
+        rule (str): See :func:`box_bitmasks`. Defaults to 'inclusive'.
+
+    Returns:
+        Tensor: float32, (..., 4), half-open xyxy, whole pixels.
+
+    Raises:
+        ConfigError: If the rule is unknown.
+    """
+    _check_choice('rule', rule, _BOX_RULES)
+    boxes = boxes.float()
+    low, high = _BOX_RULES[rule](boxes[..., :2], boxes[..., 2:])
+    # A frame without the instance stays empty under the inclusive rule too.
+    present = (boxes != 0).any(-1, keepdim=True)
+    return torch.cat((low, high), -1) * present
 
 
 def downsample_masks(

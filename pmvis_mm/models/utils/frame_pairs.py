@@ -1,6 +1,7 @@
 """Matching the instances of two frames of a training clip."""
 
 from dataclasses import dataclass
+from typing import Tuple
 
 import torch
 from mmdet.structures import DetDataSample
@@ -39,13 +40,39 @@ def make_pair(key: DetDataSample, ref: DetDataSample) -> FramePair:
         in IDOL.
     """
     key_gt, ref_gt = key.gt_instances, ref.gt_instances
-    same = key_gt.instances_ids[:, None] == ref_gt.instances_ids[None]
-    key_rows, ref_rows = same.nonzero(as_tuple=True)
+    key_rows, ref_rows = _same_instances(key, ref)
     return FramePair(
         key=_instances(key, key_gt.bboxes, key_gt.labels),
         ref=_instances(ref, ref_gt.bboxes[ref_rows], key_gt.labels[key_rows]),
         ref_rows=key_rows,
     )
+
+
+def pair_boxes(key: DetDataSample, ref: DetDataSample) -> Tensor:
+    """Boxes of the instances of the key frame in both frames.
+
+    Args:
+        key (DetDataSample): See :func:`make_pair`.
+        ref (DetDataSample): See :func:`make_pair`.
+
+    Returns:
+        Tensor: float, (G, 2, 4), xyxy in pixels; key frame first. All zero
+        where the reference frame does not show the instance.
+    """
+    key_rows, ref_rows = _same_instances(key, ref)
+    here = key.gt_instances.bboxes
+    there = torch.zeros_like(here)
+    there[key_rows] = ref.gt_instances.bboxes[ref_rows].to(here.dtype)
+    return torch.stack((here, there), 1)
+
+
+def _same_instances(
+    key: DetDataSample, ref: DetDataSample
+) -> Tuple[Tensor, ...]:
+    """Rows in both frames of the instances that both show, int64, (R, )."""
+    key_ids = key.gt_instances.instances_ids
+    same = key_ids[:, None] == ref.gt_instances.instances_ids[None]
+    return same.nonzero(as_tuple=True)
 
 
 def _instances(

@@ -143,6 +143,7 @@ def color_similarity(
     stride: int = 4,
     removed: int = 10,
     swap_rb: bool = False,
+    lab: Optional[Tensor] = None,
 ) -> Tensor:
     """Compute the similarity of raw frames, ready for ``MaskTargets``.
 
@@ -161,6 +162,8 @@ def color_similarity(
         stride (int): Mask stride, pixels. Defaults to 4.
         removed (int): See :func:`bottom_rows`. Defaults to 10.
         swap_rb (bool): See :func:`~.color.lab_features`. Defaults to False.
+        lab (Tensor, optional): Result of :func:`~.color.lab_features` for
+            these images, stride and order, where it is known already.
 
     Returns:
         Tensor: float32, (num_frames, K, H / stride, W / stride).
@@ -187,7 +190,8 @@ def color_similarity(
         valid = image_validity(
             img_shapes, (height, width), ori_heights, stride, removed
         ).to(images.device)
-    lab = lab_features(images, stride, swap_rb)
+    if lab is None:
+        lab = lab_features(images, stride, swap_rb)
     return pairwise_similarity(lab, size, dilation, valid)
 
 

@@ -1,5 +1,6 @@
 """Video instance segmentation models."""
 
 from .idol import IDOL
+from .maskfreevis import MaskFreeVIS
 
-__all__ = ['IDOL']
+__all__ = ['IDOL', 'MaskFreeVIS']

@@ -10,13 +10,16 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ...registry import MODELS
+from ...structures.mask_targets import MaskTargets
 from ...structures.rle import encode
 from ...utils.errors import ConfigError
 from ..dense_heads.dynamic_mask_head import to_pixels
 from ..dense_heads.idol_head import Assignments, as_prediction
+from ..dense_heads.reference_frames import ReferenceFrames
 from ..detectors import FrameOutputs
 from ..utils import full_size_masks, select_queries
-from ..utils.frame_pairs import FramePair, make_pair
+from ..utils.frame_pairs import FramePair, make_pair, pair_boxes
+from .checks import check_loss_inputs, check_same_size
 from .online_video import OnlineVideo, ends_video, flatten, split_chunks
 
 _TEST_CFG: Dict[str, Any] = dict(
@@ -38,7 +41,8 @@ class IDOL(BaseMOTModel):
     the dataset gives.
 
     Training takes clips of two frames: the key frame is supervised, the
-    reference frame teaches the embeddings that link instances. Testing
+    reference frame teaches the embeddings that link instances, and masks in
+    both are compared if a mask loss does so (``TKLoss``). Testing
     takes frames in order, any number at a time; the tracks go on until a
     frame of another video, or with ``frame_id`` 0, comes.
 
@@ -58,8 +62,8 @@ class IDOL(BaseMOTModel):
         init_cfg (dict, optional): Initialization config. Defaults to None.
 
     Raises:
-        ConfigError: If an option is unknown, or a loss needs colours that
-            the data preprocessor does not compute.
+        ConfigError: If an option is unknown, or a loss needs colours or
+            frames that the data preprocessor does not give.
     """
 
     def __init__(
@@ -79,17 +83,7 @@ class IDOL(BaseMOTModel):
         self.tracker: Any = tracker and MODELS.build(tracker)
         self.test_cfg = _check_test_cfg(test_cfg or {})
         self._video: Optional[OnlineVideo] = None
-        self._check_similarity()
-
-    def _check_similarity(self) -> None:
-        computed = getattr(self.data_preprocessor, 'similarity', None)
-        if self.mask_head.needs('similarity') and not computed:
-            raise ConfigError(
-                'a mask loss needs the colour similarity of the frames, but '
-                'the data preprocessor does not compute it',
-                fix="set data_preprocessor=dict(type='VISDataPreprocessor', "
-                'similarity=dict(), ...)',
-            )
+        check_loss_inputs(self.mask_head.needs, self.data_preprocessor)
 
     # ---------------------------------------------------------- training
     def loss(
@@ -97,6 +91,8 @@ class IDOL(BaseMOTModel):
         inputs: Tensor,
         data_samples: TrackSampleList,
         similarity: Optional[Tensor] = None,
+        lab: Optional[Tensor] = None,
+        images: Optional[Tensor] = None,
         **kwargs: Any,
     ) -> Dict[str, Tensor]:
         """Compute all losses of a batch of clips.
@@ -107,6 +103,10 @@ class IDOL(BaseMOTModel):
             data_samples (list[TrackDataSample]): Of the N clips.
             similarity (Tensor, optional): float, (N, 1, K, h, w), colour
                 similarity of the key frames.
+            lab (Tensor, optional): float32, (N, 2, 3, h, w), CIE-Lab of the
+                raw frames at mask stride, for losses over both frames.
+            images (Tensor, optional): uint8, (N, 2, 3, H, W), raw RGB
+                frames, padded with black, for some of those losses.
             kwargs: What else the data preprocessor gives; not used.
 
         Returns:
@@ -114,7 +114,8 @@ class IDOL(BaseMOTModel):
             before the last start with ``d<layer>.``.
 
         Raises:
-            ConfigError: If the clips do not have two frames.
+            ConfigError: If the clips do not have two frames, or frames of
+                different size though a loss compares them.
         """
         if inputs.size(1) != 2:
             raise ConfigError(
@@ -131,7 +132,44 @@ class IDOL(BaseMOTModel):
             [feat[1::2] for feat in feats], ref_samples
         )
         pairs = [make_pair(k, r) for k, r in zip(key_samples, ref_samples)]
-        return self._losses(key, ref, pairs, key_samples, similarity)
+        reference = None
+        if self.mask_head.needs('tube'):
+            check_same_size(key_samples, ref_samples)
+            boxes = [
+                pair_boxes(k, r) for k, r in zip(key_samples, ref_samples)
+            ]
+            targets = self.mask_head.get_tube_targets(
+                boxes, key_samples[0].batch_input_shape, lab, images
+            )
+            reference = self._reference_frames(
+                ref, pairs, ref_samples, targets
+            )
+        return self._losses(
+            key, ref, pairs, key_samples, similarity, reference
+        )
+
+    def _reference_frames(
+        self,
+        ref: FrameOutputs,
+        pairs: Sequence[FramePair],
+        ref_samples: SampleList,
+        targets: MaskTargets,
+    ) -> ReferenceFrames:
+        """Collect what losses over both frames read of the second."""
+        head = self.detector.bbox_head
+        # Not under no_grad: autocast would keep half precision copies of the
+        # weights without gradient, and use them for the key frame as well.
+        assignments = head.assign(
+            *head(ref.hidden_states, ref.references),
+            [pair.ref for pair in pairs],
+        )
+        return ReferenceFrames(
+            ref,
+            assignments,
+            [pair.ref_rows for pair in pairs],
+            [sample.img_shape for sample in ref_samples],
+            targets,
+        )
 
     def _losses(
         self,
@@ -140,6 +178,7 @@ class IDOL(BaseMOTModel):
         pairs: Sequence[FramePair],
         key_samples: SampleList,
         similarity: Optional[Tensor],
+        reference: Optional[ReferenceFrames],
     ) -> Dict[str, Tensor]:
         head = self.detector.bbox_head
         cls_scores, bbox_preds = head(key.hidden_states, key.references)
@@ -161,6 +200,7 @@ class IDOL(BaseMOTModel):
                 assignments,
                 targets,
                 [sample.img_shape for sample in key_samples],
+                reference,
             )
         )
         losses.update(self._reid_loss(key, ref, pairs, assignments))

@@ -4,7 +4,8 @@ from mmdet.datasets.transforms import RandomCrop
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 
-from pmvis_mm.datasets.transforms import FilterTrackInstances
+from pmvis_mm.datasets.transforms import FilterTrackInstances, PackVISInputs
+from pmvis_mm.testing.leak import find_masks
 from pmvis_mm.utils.errors import ConfigError
 
 
@@ -126,3 +127,41 @@ def test_ids_that_do_not_fit_the_boxes():
 def test_unknown_box_source():
     with pytest.raises(ConfigError, match="box_source='masks' is unknown"):
         FilterTrackInstances(box_source='masks')
+
+
+def test_masks_may_go_once_their_boxes_are_taken():
+    step = FilterTrackInstances(box_source='mask', keep_masks=False)
+    results = step(frame())
+    assert results['gt_bboxes'].tolist() == [
+        [1, 1, 4, 3],
+        [3, 3, 5, 6],
+        [6, 6, 8, 8],
+    ]
+    for key in ('gt_masks', 'gt_masks_valid', 'gt_masks_valid_ids'):
+        assert results[key] is None
+    # What is gone may be filtered again, by its boxes.
+    again = FilterTrackInstances(min_box_size=3)(results)
+    assert again['gt_instances_ids'].tolist() == []
+    with pytest.raises(ConfigError, match='no masks are loaded'):
+        step(results)
+    assert 'keep_masks=False' in repr(step)
+
+
+def test_without_masks_there_is_none_to_drop():
+    results = FilterTrackInstances(keep_masks=False)(frame(False))
+    assert 'gt_masks' not in results
+
+
+def test_masks_are_gone_for_all_that_follows_a_broadcaster():
+    from mmcv.transforms import TransformBroadcaster
+
+    clip = {key: [value] * 2 for key, value in frame().items()}
+    clip['img_id'] = [1, 2]
+    step = FilterTrackInstances(box_source='mask', keep_masks=False)
+    results = TransformBroadcaster([step])(clip)
+    assert results['gt_masks'] == [None, None]
+    packed = PackVISInputs()(results)
+    assert find_masks(packed) == []
+    for sample in packed['data_samples']:
+        assert sample.gt_instances.instances_ids.tolist() == [10, 0]
+        assert sample.ignored_instances.instances_ids.tolist() == [7]

@@ -6,7 +6,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
 from pmvis_mm.models import VISDataPreprocessor
-from pmvis_mm.models.utils import color_similarity
+from pmvis_mm.models.utils import color_similarity, lab_features
 from pmvis_mm.registry import MODELS
 from pmvis_mm.utils.errors import ConfigError, PMVISError
 
@@ -194,7 +194,7 @@ def test_float_frames_have_no_raw_colours():
     data = batch()
     data['inputs'] = [frames.float() for frames in data['inputs']]
     model = VISDataPreprocessor(similarity={}, **NORMAL)
-    with pytest.raises(ConfigError, match='needs raw uint8 frames, got torc'):
+    with pytest.raises(ConfigError, match='need raw uint8 frames, got torc'):
         model(data, True)
     # Without similarity they are welcome.
     assert 'similarity' not in model(data, False)
@@ -235,3 +235,147 @@ def test_bad_options(options, message):
 def test_options_for_single_images(options):
     with pytest.raises(ConfigError, match='for single images'):
         VISDataPreprocessor(**options)
+
+
+# ------------------------------------------------- colours of all frames
+def padded_rgb():
+    """All frames, black outside of their content, by hand."""
+    frames = torch.zeros(2, 2, 3, 64, 64, dtype=torch.uint8)
+    for n, shapes in enumerate(SHAPES):
+        for t, (h, w) in enumerate(shapes):
+            raw = batch()['inputs'][n][t, :, :h, :w]
+            frames[n, t, :, :h, :w] = raw.flip(0)
+    return frames
+
+
+@pytest.mark.parametrize('swap_rb', [False, True])
+@pytest.mark.parametrize('stride', [4, 8])
+def test_colours_of_all_frames(stride, swap_rb):
+    options = dict(stride=stride, swap_rb=swap_rb)
+    data = VISDataPreprocessor(temporal=options, **NORMAL)(batch(), True)
+    expected = lab_features(padded_rgb(), stride, swap_rb)
+    assert data['lab'].shape == (2, 2, 3, 64 // stride, 64 // stride)
+    assert data['lab'].dtype == torch.float32
+    assert torch.equal(data['lab'], expected)
+    assert not {'images', 'similarity'} & set(data)
+
+
+def test_raw_frames_are_kept_if_asked_for():
+    model = VISDataPreprocessor(temporal=dict(images=True), **NORMAL)
+    data = model(batch(), True)
+    assert data['images'].dtype == torch.uint8
+    assert torch.equal(data['images'], padded_rgb())
+    assert not {'lab', 'images'} & set(model(batch(), False))
+
+
+@pytest.mark.parametrize('colours', [{}, dict(swap_rb=True), dict(stride=8)])
+def test_similarity_does_not_depend_on_temporal(colours):
+    for options in (dict(num_frames=1), dict(num_frames=None, validity=False)):
+        alone = VISDataPreprocessor(similarity=options, **NORMAL)
+        both = VISDataPreprocessor(
+            similarity=options, temporal=colours, **NORMAL
+        )
+        data = both(batch(), True)
+        expected = alone(batch(), True)['similarity']
+        assert torch.equal(data['similarity'], expected)
+        assert data['lab'].size(1) == 2
+
+
+def test_similarity_of_all_frames_whatever_their_number():
+    options = dict(num_frames=None, validity=False)
+    model = VISDataPreprocessor(similarity=options, **NORMAL)
+    for frames in (1, 3):
+        inputs, sample = clip([(64, 64)] * frames)
+        data = dict(inputs=[inputs], data_samples=[sample])
+        similarity = model(data, True)['similarity']
+        assert similarity.shape == (1, frames, 8, 16, 16)
+        for t in range(frames):
+            alone = color_similarity(inputs[t : t + 1].flip(1))
+            assert torch.equal(similarity[0, t], alone[0])
+
+
+def test_gate_lets_frames_of_medium_size_pass():
+    """Fractions of 64 x 64: 0.508, 0.422, 0.9375, 0.9375."""
+    gate = dict(canvas=(64, 64), low=0.25, high=0.5)
+    options = dict(num_frames=None, gate=gate)
+    found = VISDataPreprocessor(similarity=options, **NORMAL)(batch(), True)
+    plain = VISDataPreprocessor(similarity=dict(num_frames=None), **NORMAL)
+    expected = plain(batch(), True)['similarity']
+    expected[0, 0] = expected[1] = 0
+    assert expected[0, 1].any()
+    assert torch.equal(found['similarity'], expected)
+    # The public pre-training takes 0.25 to 0.75 of 1024 x 1024.
+    default = VISDataPreprocessor(similarity=dict(gate={}), **NORMAL)
+    assert default.similarity['gate'] == dict(
+        canvas=(1024, 1024), low=0.25, high=0.75
+    )
+    assert not default(batch(), True)['similarity'].any()
+
+
+def test_gate_excludes_its_limits():
+    frames, sample = clip([(32, 32), (32, 64), (32, 36)])
+    data = dict(inputs=[frames], data_samples=[sample])
+    gate = dict(canvas=(64, 64), low=0.25, high=0.5)
+    options = dict(num_frames=None, gate=gate)
+    found = VISDataPreprocessor(similarity=options, **NORMAL)(data, True)
+    assert found['similarity'][0].flatten(1).any(1).tolist() == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_masks_are_padded_where_asked_for():
+    """Clips with masks in joint training."""
+    data = batch()
+    for sample, shapes in zip(data['data_samples'], SHAPES):
+        for t in range(2):
+            h, w = (max(side) for side in zip(*shapes))
+            masks = torch.ones(1, h, w, dtype=torch.uint8).numpy()
+            sample[t].gt_instances.masks = BitmapMasks(masks, h, w)
+    model = VISDataPreprocessor(
+        similarity={}, temporal={}, pad_mask=True, **NORMAL
+    )
+    for sample in model(data, True)['data_samples']:
+        for t in range(2):
+            assert sample[t].gt_instances.masks.masks.shape == (1, 64, 64)
+
+
+def test_float_frames_have_no_colours_to_match():
+    data = batch()
+    data['inputs'] = [frames.float() for frames in data['inputs']]
+    model = VISDataPreprocessor(temporal={}, **NORMAL)
+    with pytest.raises(ConfigError, match='need raw uint8 frames'):
+        model(data, True)
+
+
+def test_clips_of_different_length():
+    data = batch()
+    data['inputs'][1] = data['inputs'][1][:1]
+    data['data_samples'][1].video_data_samples.pop()
+    with pytest.raises(ConfigError, match=r'clips of one batch have \[2, 1\]'):
+        VISDataPreprocessor(**NORMAL)(data)
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(radius=5), r"unknown options of temporal: \['radius'\]"),
+        (dict(stride=0), 'stride of temporal is 0'),
+    ],
+)
+def test_bad_options_of_temporal(options, message):
+    with pytest.raises(ConfigError, match=message):
+        VISDataPreprocessor(temporal=options, **NORMAL)
+
+
+@pytest.mark.parametrize(
+    'gate, message',
+    [
+        (dict(size=3), r"unknown options of gate: \['size'\]"),
+        (dict(low=0.8), 'from 0.8 to 0.75 pass, which are none'),
+    ],
+)
+def test_bad_gates(gate, message):
+    with pytest.raises(ConfigError, match=message):
+        VISDataPreprocessor(similarity=dict(gate=gate), **NORMAL)

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from pmvis_mm.models.utils import box_bitmasks, downsample_masks
+from pmvis_mm.models.utils.box_bitmasks import box_limits
 from pmvis_mm.testing.sample_s import sample_s
 from pmvis_mm.utils.errors import ConfigError
 
@@ -111,3 +112,19 @@ def test_bad_options_are_refused(options, message):
     options = dict(dict(size=(16, 16)), **options)
     with pytest.raises(ConfigError, match=message):
         box_bitmasks(torch.zeros(1, 4), **options)
+
+
+def test_limits_are_the_pixels_that_are_filled():
+    boxes = torch.tensor(
+        [[3.2, 4.0, 9.0, 10.7], [0, 0, 0, 0], [-2.5, 0, 70, 64]]
+    )
+    exact = box_limits(boxes, 'exact')
+    assert exact.tolist() == [[3, 4, 9, 11], [0, 0, 0, 0], [-3, 0, 70, 64]]
+    wide = box_limits(boxes, 'inclusive')
+    assert wide.tolist() == [[3, 4, 10, 11], [0, 0, 0, 0], [-2, 0, 71, 65]]
+    for rule, limits in (('exact', exact), ('inclusive', wide)):
+        filled = box_bitmasks(boxes, (64, 64), 1, rule)
+        sides = (limits.clamp(0, 64)[:, 2:] - limits.clamp(0, 64)[:, :2]).prod(1)
+        assert torch.equal(filled.sum((1, 2)), sides)
+    with pytest.raises(ConfigError, match='rule'):
+        box_limits(boxes, 'loose')

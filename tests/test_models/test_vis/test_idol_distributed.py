@@ -10,10 +10,9 @@ import torch
 
 from pmvis_mm.testing.tiny_idol import join, random_clip, tiny_idol
 
-PM_VIS = (
-    Path(__file__).resolve().parents[3]
-    / 'configs/pm_vis/pm-vis_r18_1xb4-2k_own-pseudo.py'
-)
+CONFIGS = Path(__file__).resolve().parents[3] / 'configs/pm_vis'
+PM_VIS = 'pm-vis_r18_1xb4-2k_own-pseudo.py'
+PM_VIS_TK = 'pm-vis-tk_r18_1xb4-2k_own-pseudo.py'
 # Ids in key and reference frame of the clip of each process.
 CASES = dict(
     both=[((1, 2), (1, 2)), ((3,), (3,))],
@@ -21,19 +20,27 @@ CASES = dict(
     not_in_reference=[((1, 2), (1,)), ((3,), ())],
     nothing=[((), ()), ((), ())],
 )
+# With TKLoss, which counts what both frames show.
+TK_CASES = {
+    f'tk_{case}': CASES[case]
+    for case in ('both', 'one_empty', 'not_in_reference')
+}
+CASES.update(TK_CASES)
 
 
-def build():
+def build(case):
+    config = PM_VIS_TK if case in TK_CASES else PM_VIS
     # All negatives, so that no random choice differs.
     aux = dict(loss_reid_aux=dict(neg_pos_ratio=100))
-    model = tiny_idol(PM_VIS, dict(track_head=aux))
+    model = tiny_idol(CONFIGS / config, dict(track_head=aux))
     # Statistics of batch norm would depend on the split.
     return model.eval()
 
 
 def clips(case):
     return [
-        random_clip(ids=ids, seed=rank) for rank, ids in enumerate(CASES[case])
+        random_clip(ids=ids, seed=rank, smooth=case in TK_CASES)
+        for rank, ids in enumerate(CASES[case])
     ]
 
 
@@ -54,7 +61,7 @@ def work(case, folder):
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo')
     rank = torch.distributed.get_rank()
-    model = build()
+    model = build(case)
     # As in training: every weight gets a gradient in every process.
     wrapped = MMDistributedDataParallel(
         model, device_ids=None, broadcast_buffers=False
@@ -86,8 +93,10 @@ def test_losses_and_gradients(case, tmp_path):
     parts = [
         torch.load(tmp_path / f'{r}.pth', weights_only=True) for r in (0, 1)
     ]
-    model = build()
+    model = build(case)
     losses, grads = step(model, model, join(*clips(case)))
+    if case == 'tk_both':
+        assert losses['loss_tk'] > 1e-3
     for name, value in losses.items():
         mean = (parts[0][0][name] + parts[1][0][name]) / 2
         torch.testing.assert_close(mean, value, rtol=1e-4, atol=1e-6)
