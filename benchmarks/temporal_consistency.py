@@ -126,6 +126,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--threshold', type=float, default=0.001, help='of the TK loss'
     )
+    parser.add_argument(
+        '--tk-weight',
+        type=float,
+        default=0.5,
+        help='of the TK loss of MaskFreeVIS, per connection',
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     return parser.parse_args()
 
@@ -142,17 +148,15 @@ def options_of(variant: Variant, args: argparse.Namespace) -> Dict[str, Any]:
         losses['tk']['matcher'].update(
             search=args.search, threshold=args.threshold
         )
-    options: Dict[str, Any] = {
-        f'model.{head}.mask_losses': dict(losses, _delete_=True)
-    }
-    if free:
-        return options
-    for name in ('pairwise', 'tk'):
-        if name in losses:
+        if free:
+            losses['tk']['loss_weight'] = args.tk_weight
+    options: Dict[str, Any] = {}
+    if not free:
+        for name in {'pairwise', 'tk'}.intersection(losses):
             losses[name]['warmup_iters'] = args.warmup_iters
-    options['train_dataloader.dataset.pipeline.0.frame_range'] = (
-        args.frame_range
-    )
+        path = 'train_dataloader.dataset.pipeline.0.frame_range'
+        options[path] = args.frame_range
+    options[f'model.{head}.mask_losses'] = dict(losses, _delete_=True)
     return options
 
 
@@ -215,6 +219,9 @@ def main() -> None:
         seeds=args.seeds,
         maskfree_iters=args.maskfree_iters,
         iters=args.iters,
+        search=args.search,
+        threshold=args.threshold,
+        frame_range=args.frame_range,
         num_videos=args.num_videos,
         num_val_videos=args.num_val_videos,
         minutes=(time.perf_counter() - start) / 60,

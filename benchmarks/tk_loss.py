@@ -21,6 +21,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 import torch
 import torch.nn.functional as F
 from _memory import forget_peak, peak_mb
+from _moving_ellipses import moving_ellipses
 from torch import Tensor
 
 from pmvis_mm.models.losses import TKLoss, temporal_connections
@@ -63,21 +64,19 @@ class Inputs(NamedTuple):
 
 
 def make_inputs(args: argparse.Namespace) -> Inputs:
-    """Make a clip of moving, textured things, with mask logits.
+    """Make a clip with boxes and mask logits.
 
-    Sides of boxes are such that they fill 5 to 25 % of the frame. About a
-    fifth of the candidates is similar enough, more than in real video.
+    About a sixth of the candidates is similar enough, twice as many as in
+    real video.
     """
     generator = torch.Generator().manual_seed(args.seed)
     height, width = (
         -(-side // PAD) * PAD for side in (args.height, args.width)
     )
-    frames = _texture(args.frames, height, width, generator)
-    boxes = torch.zeros(args.instances, args.frames, 4)
-    for instance in range(args.instances):
-        _draw(frames, boxes[instance], generator)
-    frames += torch.randn(frames.shape, generator=generator) * 2
-    lab = lab_features(frames.clamp(0, 255).byte())
+    frames, boxes = moving_ellipses(
+        args.frames, (height, width), args.instances, generator
+    )
+    lab = lab_features(frames)
     targets = MaskTargets(
         box_bitmasks(boxes, (height, width), STRIDE, 'exact', 'bilinear').to(
             args.device
@@ -87,51 +86,6 @@ def make_inputs(args: argparse.Namespace) -> Inputs:
     shape = (args.predictions, *targets.box_masks.shape)
     logits = torch.randn(shape, generator=generator) * 4
     return Inputs(list(logits.to(args.device)), targets)
-
-
-def _texture(
-    frames: int, height: int, width: int, generator: torch.Generator
-) -> Tensor:
-    """Draw a smooth background that moves by 4 pixels per frame."""
-    margin = 4 * frames
-    size = (height + margin, width + margin)
-    canvas = torch.full((1, 3, *size), 110.0)
-    # Shading, and a fine texture.
-    for cell, contrast in ((160, 80), (16, 4)):
-        cells = [side // cell + 2 for side in size]
-        noise = torch.rand(1, 3, *cells, generator=generator) - 0.5
-        canvas += F.interpolate(noise, size, mode='bicubic') * contrast
-    return torch.stack(
-        [
-            canvas[0, :, 4 * t : 4 * t + height, 2 * t : 2 * t + width]
-            for t in range(frames)
-        ]
-    )
-
-
-def _draw(frames: Tensor, boxes: Tensor, generator: torch.Generator) -> None:
-    """Draw one moving ellipse into all frames and note its boxes."""
-    height, width = frames.shape[-2:]
-    share, ratio, *start = torch.rand(4, generator=generator).tolist()
-    side = (0.05 + 0.2 * share) ** 0.5
-    stretch = 0.75 + 0.5 * ratio
-    h, w = int(height * side * stretch), int(width * side / stretch)
-    coat = _texture(1, h, w, generator)[0]
-    speed = (torch.rand(2, generator=generator) - 0.5) * 16
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, h), torch.linspace(-1, 1, w), indexing='ij'
-    )
-    shape = (x * x + y * y <= 1).float()
-    for t, frame in enumerate(frames):
-        top, left = (
-            int(min(max(first * (side - own) + t * step, 0), side - own))
-            for first, side, own, step in zip(
-                start, (height, width), (h, w), speed.tolist()
-            )
-        )
-        part = frame[:, top : top + h, left : left + w]
-        part += (coat - part) * shape
-        boxes[t] = torch.tensor([left, top, left + w, top + h])
 
 
 def make_loss(args: argparse.Namespace) -> TKLoss:

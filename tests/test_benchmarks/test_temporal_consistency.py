@@ -38,6 +38,8 @@ def configs(benchmark, tmp_path):
         iters=50,
         warmup_iters=7,
         frame_range=2,
+        search=4,
+        threshold=0.01,
     )
     # As the labelling stages would have made it.
     final = dict(name='final', type='label', config='x', options={})
@@ -94,6 +96,9 @@ def test_frames_keep_their_size_and_ramps_fit(configs):
             if 'scale' in transform
         ]
         assert scales == [(160, 96)]
+    for name in ('tk', 'box_tk', 'pseudo_tk'):
+        matcher = losses(configs[f'{name}-0']).tk.matcher
+        assert (matcher.search, matcher.threshold) == (4, 0.01)
     for name in IDOL:
         cfg = configs[f'{name}-0']
         assert cfg.train_dataloader.dataset.pipeline[0].frame_range == 2

@@ -14,7 +14,8 @@ class MaskLosses(nn.ModuleDict):
 
     Args:
         configs (dict[str, dict], optional): Configs of losses by the name
-            that appears in logs as ``loss_<name>``. Defaults to None: none.
+            that appears in logs as ``loss_<name>``; None for one that a base
+            config has and this one is to do without. Defaults to None: none.
         sync_avg_factor (bool): Passed to each loss that does not say so
             itself: whether its normaliser is counted over all processes.
             Defaults to True.
@@ -22,7 +23,7 @@ class MaskLosses(nn.ModuleDict):
 
     def __init__(
         self,
-        configs: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        configs: Optional[Mapping[str, Optional[Mapping[str, Any]]]] = None,
         sync_avg_factor: bool = True,
     ) -> None:
         default = dict(sync_avg_factor=sync_avg_factor)
@@ -30,6 +31,7 @@ class MaskLosses(nn.ModuleDict):
             {
                 name: MODELS.build(dict(default, **config))
                 for name, config in (configs or {}).items()
+                if config is not None
             }
         )
 

@@ -175,7 +175,7 @@ _Part = Tuple[slice, Tensor, Tensor, Any]
 def _segments(pairs: RowPairs, scale: Tensor) -> Iterator[_Part]:
     """Cut the pairs by row and connection, which fits into the cache."""
     matches = pairs.matches
-    partners = matches.partners.view(-1)
+    partners = matches.partners.reshape(-1)
     factors = scale.tolist()
     for row, instance in enumerate(pairs.rows.tolist()):
         bounds = pairs.bounds[instance]

@@ -190,10 +190,16 @@ class TKLoss(nn.Module):
                 fix='prepare them once per step, and have one TKLoss only',
             )
         frames = targets.box_masks.size(1)
-        connections = temporal_connections(frames, self.connection)
+        # Without rows, clips may have any length: joint training has some
+        # that are trained on masks.
+        connections = (
+            temporal_connections(frames, self.connection)
+            if len(targets)
+            else []
+        )
         if connections:
             self._check_frames(targets)
-        if connections and len(targets):
+        if connections:
             assert targets.lab is not None
             matches = self.matcher(targets.lab, connections, targets.images)
             _check_matches(matches, targets, connections)

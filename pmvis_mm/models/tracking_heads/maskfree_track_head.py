@@ -121,7 +121,6 @@ class MaskFreeTrackHead(Mask2FormerTrackHead):
         self.num_frames = common_length([len(s) for s in data_samples])
         all_cls_scores, all_mask_preds = self(x, data_samples)
         shape = tuple(data_samples[0][0].batch_input_shape)
-        stride = shape[0] // all_mask_preds[-1].size(-2)
         masked = self._masks_supervise(data_samples)
         clips = [
             make_tubes(
@@ -133,21 +132,20 @@ class MaskFreeTrackHead(Mask2FormerTrackHead):
         ]
         if masked:
             _check_all_masked(clips, data_samples)
-        targets = self.mask_losses.prepare(
-            build_mask_targets(
-                # Losses of boxes count rows in all processes, even if none.
-                [clip[:0] for clip in clips] if masked else clips,
-                shape,
-                stride,
-                similarity,
-                similarity_dilation,
-                self.needs('masks'),
-                self.box_rule,
-                self.downsample,
-                lab,
-                images,
-            )
+        targets = build_mask_targets(
+            # Losses of boxes count rows in all processes, even if none.
+            [clip[:0] for clip in clips] if masked else clips,
+            shape,
+            shape[0] // all_mask_preds[-1].size(-2),
+            similarity,
+            similarity_dilation,
+            self.needs('masks'),
+            self.box_rule,
+            self.downsample,
+            lab,
+            images,
         )
+        targets = self.mask_losses.prepare(targets)
         losses: Dict[str, Tensor] = {}
         for layer, outputs in enumerate(zip(all_cls_scores, all_mask_preds)):
             values = self._loss_of_layer(
@@ -183,10 +181,12 @@ class MaskFreeTrackHead(Mask2FormerTrackHead):
     ) -> Dict[str, Tensor]:
         """Losses of one prediction, (N, Q, C) and (N, Q, T, h, w)."""
         assigned = [
-            assign_masks(self.mask_assigner, *query, clip, self.num_points)
+            assign_masks(
+                self.mask_assigner, scores, masks, clip, self.num_points
+            )
             if masked
-            else self.assign_boxes(*query, clip, input_shape)
-            for *query, clip in zip(cls_scores, mask_preds, clips)
+            else self.assign_boxes(scores, masks, clip, input_shape)
+            for scores, masks, clip in zip(cls_scores, mask_preds, clips)
         ]
         positive = torch.stack([result.gt_inds > 0 for result in assigned])
         rows = [gt_rows(result) for result in assigned]
@@ -226,9 +226,7 @@ class MaskFreeTrackHead(Mask2FormerTrackHead):
         """
         # Sums over many points do not fit in half precision.
         with torch.autocast(cls_score.device.type, enabled=False):
-            points = torch.rand(
-                (self.num_points, 2), device=cls_score.device
-            )
+            points = torch.rand((self.num_points, 2), device=cls_score.device)
             size = (mask_pred.size(-2), mask_pred.size(-1))
             found = tight_boxes(mask_pred > 0)
             wanted = box_limits(gt.bboxes, self.box_rule)

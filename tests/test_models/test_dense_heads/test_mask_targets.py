@@ -92,6 +92,4 @@ def test_no_instances_at_all():
 
 def test_masks_that_are_not_there():
     with pytest.raises(PMVISError, match='the batch holds boxes only'):
-        build_mask_targets(
-            [InstanceData(bboxes=BOXES)], SIZE, with_masks=True
-        )
+        build_mask_targets([InstanceData(bboxes=BOXES)], SIZE, with_masks=True)

@@ -47,8 +47,8 @@ def make_matches(columns=1, weights=False):
 
 def make_boxes(num=3):
     boxes = (rand(num, *SHAPE, seed=8) > 0.4).double()
-    boxes[0, :, :, 4] = 0.5  # add up to 1.5
-    boxes[0, 1] = 0
+    boxes[:1, :, :, 4] = 0.5  # add up to 1
+    boxes[:1, 1] = 0
     return boxes
 
 
@@ -92,10 +92,10 @@ def one_by_one(logits, matches, boxes, clips, rows, region='tube'):
                 if matches.weights is not None:
                     weight = matches.weights[pair]
                 if position < 0:
-                    totals[instance, c] += float(weight)
+                    totals[instance, c] += torch.as_tensor(weight).item()
                     continue
                 p = scores[position, center]
-                agree = 0.0
+                agree = p * 0
                 for q, share in zip(partners, mix):
                     same = 1.0
                     if q >= 0:
@@ -125,11 +125,13 @@ def test_sum_gradient_and_totals(monkeypatch, region, weights, columns, like):
     pairs = pairs.take(torch.tensor(ROWS))
     logits = ((rand(4, *SHAPE) - 0.5) * 8).requires_grad_()
     leaves = [logits]
-    for value in (matches.weights, matches.mix):
-        if value is not None:
-            leaves.append(value.requires_grad_())
+    if weights:
+        leaves.append(matches.weights.requires_grad_())
+    if columns > 1:
+        leaves.append(matches.mix.log().requires_grad_())
+        matches.mix = leaves[-1].softmax(1)  # shares sum to 1
     value = pair_sum(logits, pairs, SCALE)
-    grads = torch.autograd.grad(2 * value, leaves)
+    grads = torch.autograd.grad(2 * value, leaves, retain_graph=True)
     expected, totals = one_by_one(logits, matches, boxes, CLIPS, ROWS, region)
     expected_grads = torch.autograd.grad(2 * expected, leaves)
     assert value.item() == pytest.approx(expected.item(), rel=1e-9)

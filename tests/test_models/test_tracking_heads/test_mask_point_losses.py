@@ -33,7 +33,7 @@ def test_frames_are_added_up_not_squared():
         values[frames] = float(found['loss_mask'])
     # Where points are at the border, zeros from outside mix in.
     each = float(F.softplus(torch.tensor(-1.5)))
-    assert values[1] == pytest.approx(5 * each, rel=0.05)
+    assert values[1] == pytest.approx(5 * each, rel=0.1)
     assert values[3] == pytest.approx(3 * values[1], rel=0.05)
 
 

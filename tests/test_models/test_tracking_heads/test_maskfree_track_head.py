@@ -89,7 +89,9 @@ def test_g7_cost_matrix_and_assignment(model, monkeypatch):
     monkeypatch.setattr(torch, 'rand', grid_points)
     result = head.assign_boxes(*g7(), (64, 64))
     assert result.gt_inds.tolist() == [1, 2, 0, 0]
-    costs = [cost(noting.pred, noting.gt) for cost in noting.assigner.match_costs]
+    costs = [
+        cost(noting.pred, noting.gt) for cost in noting.assigner.match_costs
+    ]
     expected = torch.tensor(
         [
             [-0.72496, 4.54077],
@@ -159,9 +161,7 @@ def test_matching_is_the_same_in_half_precision(model):
 
 # -------------------------------------------------------------------- losses
 def test_all_predictions_have_all_losses(model):
-    batch = join(
-        boxes((1, 2), (2,), (2, 3)), boxes((0,), (), (0,), seed=1)
-    )
+    batch = join(boxes((1, 2), (2,), (2, 3)), boxes((0,), (), (0,), seed=1))
     losses = losses_of(model, batch)
     prefixes = ('', 'd0.')
     assert set(losses) == {p + t for p in prefixes for t in BOX_TERMS}
@@ -179,16 +179,14 @@ def test_losses_of_boxes_are_those_of_the_assigned_rows(model, monkeypatch):
     prepared = model.data_preprocessor(batch, True)
     masks = torch.randn(1, 6, 3, 16, 24) * 3
     scores = torch.randn(1, 6, 5)
-    monkeypatch.setattr(
-        head, 'forward', lambda *args: ([scores], [masks])
-    )
+    monkeypatch.setattr(head, 'forward', lambda *args: ([scores], [masks]))
     losses = model(**prepared, mode='loss')
     gt = [frame.gt_instances for frame in batch['data_samples'][0]]
     tube = InstanceData(
         labels=gt[0].labels,
-        bboxes=torch.stack(
-            [gt[0].bboxes[0], torch.zeros(4), gt[2].bboxes[0]]
-        )[None],
+        bboxes=torch.stack([gt[0].bboxes[0], torch.zeros(4), gt[2].bboxes[0]])[
+            None
+        ],
     )
     chosen = head.assign_boxes(scores[0], masks[0], tube, (64, 96)).gt_inds > 0
     full = torch.zeros(3, 64, 96)

@@ -124,7 +124,9 @@ def test_limits_are_the_pixels_that_are_filled():
     assert wide.tolist() == [[3, 4, 10, 11], [0, 0, 0, 0], [-2, 0, 71, 65]]
     for rule, limits in (('exact', exact), ('inclusive', wide)):
         filled = box_bitmasks(boxes, (64, 64), 1, rule)
-        sides = (limits.clamp(0, 64)[:, 2:] - limits.clamp(0, 64)[:, :2]).prod(1)
+        sides = (limits.clamp(0, 64)[:, 2:] - limits.clamp(0, 64)[:, :2]).prod(
+            1
+        )
         assert torch.equal(filled.sum((1, 2)), sides)
     with pytest.raises(ConfigError, match='rule'):
         box_limits(boxes, 'loose')

@@ -1,13 +1,16 @@
+import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 pytest.importorskip('mmcv.ops', reason='mmdet.models needs its ops')
 
 from mmdet.models.vis import Mask2FormerVideo
 
+from pmvis_mm.apis import init_vis_model, iter_predictions
 from pmvis_mm.models import MaskFreeVIS
 from pmvis_mm.testing.tiny_idol import random_clip
-from pmvis_mm.testing.tiny_maskfree import tiny_maskfree
+from pmvis_mm.testing.tiny_maskfree import TINY_MASKFREE, tiny_maskfree
 from pmvis_mm.utils.errors import ConfigError
 
 
@@ -72,15 +75,11 @@ def test_losses_whose_colours_no_one_computes(config, missing, message):
     with pytest.raises(ConfigError, match=message):
         tiny_maskfree(config, cfg_none)
     # With nothing to read them, they need not be there.
-    tiny_maskfree(
-        config, dict(cfg_none, track_head=dict(mask_losses=None))
-    )
+    tiny_maskfree(config, dict(cfg_none, track_head=dict(mask_losses=None)))
 
 
 def test_a_step_in_mixed_precision(model):
-    clip = random_clip(
-        ids=((1, 2), (1,), (2,)), with_masks=False, smooth=True
-    )
+    clip = random_clip(ids=((1, 2), (1,), (2,)), with_masks=False, smooth=True)
     data = model.data_preprocessor(clip, True)
     torch.manual_seed(0)
     exact = model(**data, mode='loss')
@@ -95,3 +94,20 @@ def test_a_step_in_mixed_precision(model):
     )
     total.backward()
     model.zero_grad()
+
+
+def test_the_api_gives_it_whole_videos(config):
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(dict(model=TINY_MASKFREE))
+    cfg.num_classes_from_data = False
+    torch.manual_seed(0)
+    model = init_vis_model(cfg)
+    assert isinstance(model, MaskFreeVIS) and not model.training
+    rng = np.random.default_rng(0)
+    frames = list(rng.integers(0, 255, (3, 40, 56, 3), dtype=np.uint8))
+    found = list(iter_predictions(model, frames, clip_length=None))
+    assert [t for t, _ in found] == [0, 1, 2]
+    for _, tracks in found:
+        assert len(tracks.scores) == 10  # the best ten of all classes
+        assert all(mask['size'] == [40, 56] for mask in tracks.masks)
+        assert torch.equal(tracks.scores, found[0][1].scores)

@@ -95,7 +95,9 @@ def parts(request, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('parts', ['both', 'one_empty', 'nothing'], indirect=True)
+@pytest.mark.parametrize(
+    'parts', ['both', 'one_empty', 'nothing'], indirect=True
+)
 def test_losses_of_boxes(parts):
     """Their normalisers count over all processes, those of classes do not."""
     case, found = parts

@@ -38,7 +38,9 @@ def giou_by_hand(a, b):
 
 def test_g9_cost_matrix_of_the_coco_pre_training():
     # Frame 0 of the masks of G7; q2 is empty.
-    preds = torch.tensor([[3, 2, 9, 8], [8, 8, 12, 12], [0] * 4, [4, 4, 10, 10]])
+    preds = torch.tensor(
+        [[3, 2, 9, 8], [8, 8, 12, 12], [0] * 4, [4, 4, 10, 10]]
+    )
     gts = torch.tensor([[12, 8, 36, 32], [32, 32, 64, 48]])
     logits = torch.tensor([[1, 0, 0], [0, 1, 0], [2, 0, 0], [0.5, 0, 1]])
     pred = InstanceData(

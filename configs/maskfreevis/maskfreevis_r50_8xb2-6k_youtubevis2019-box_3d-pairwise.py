@@ -1,0 +1,13 @@
+# Table 2, "3D Pairwise Matching": pixels of similar colour nearby.
+_base_ = './maskfreevis_r50_8xb2-6k_youtubevis2019-box.py'
+model = dict(
+    track_head=dict(
+        mask_losses=dict(
+            tk=dict(matcher=dict(_delete_=True, type='ColorMatcher'))
+        )
+    )
+)
+val_evaluator = dict(
+    outfile_prefix='work_dirs/maskfreevis_r50_8xb2-6k_youtubevis2019-box_3d-pairwise/val'
+)
+test_evaluator = val_evaluator

@@ -1,0 +1,133 @@
+"""Tiny COCO and YouTube-VIS 2019, laid out as downloaded, and their configs.
+
+For tests that run the shipped configs of MaskFreeVIS from end to end.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Union
+
+from mmengine.config import Config, ConfigDict
+
+from ..datasets.metainfo import DATASET_CLASSES
+from ..datasets.shapes_vis import write_shapes_vis
+from ..utils.fileio import dump_json, load_json
+from .tiny_coco import write_tiny_coco_clips
+from .tiny_maskfree import TINY_MASKFREE
+
+SIZE = (48, 64)  # height, width of the videos
+_SCALE = SIZE[::-1]
+# What a leaf config of the paper needs beside TINY_MASKFREE.
+_TINY_BACKBONE = dict(depth=18, init_cfg=None)
+_COCO, _VIDEOS = 'coco', 'youtube_vis_2019'
+
+
+def write_tiny_joint(root: Path) -> None:
+    """Write four videos to train on, two to test with, and four images.
+
+    All categories of both sets are listed, as in the official files, and
+    the training files hold masks. Videos show categories 1 to 4, images
+    'person' and 'dog'; of the four images one has no annotation. Unlike
+    that of YouTube-VIS, the validation file has annotations.
+
+    Args:
+        root (Path): Gets ``coco/train2017``,
+            ``coco/annotations/instances_train2017.json`` and, in
+            ``youtube_vis_2019``, ``train.json``, ``valid.json``,
+            ``train/JPEGImages`` and ``valid/JPEGImages``.
+    """
+    for name, number, seed in (('train', 4, 0), ('valid', 2, 1)):
+        folder = root / _VIDEOS / name
+        write_shapes_vis(folder, number, num_frames=4, size=SIZE, seed=seed)
+        content = load_json(folder / 'instances.json')
+        content['categories'] = _categories(_VIDEOS)
+        dump_json(content, root / _VIDEOS / f'{name}.json')
+    images = root / _COCO / 'train2017'
+    content = write_tiny_coco_clips(root / _COCO, num_images=3, size=SIZE)
+    (root / _COCO / 'images').rename(images)
+    content['categories'] = _categories(_COCO)
+    names = DATASET_CLASSES[_COCO]
+    for annotation in content['annotations']:
+        # The squares, or the triangle.
+        name = 'person' if annotation['category_id'] == 2 else 'dog'
+        annotation['category_id'] = names.index(name) + 1
+    file = 'annotations/instances_train2017.json'
+    dump_json(content, root / _COCO / file)
+
+
+def _categories(dataset: str) -> List[Dict[str, Any]]:
+    return [
+        dict(id=number, name=name)
+        for number, name in enumerate(DATASET_CLASSES[dataset], 1)
+    ]
+
+
+def write_tiny_config(
+    source: Union[str, Path],
+    path: Path,
+    data: Path,
+    overrides: Optional[Mapping[str, Any]] = None,
+) -> Path:
+    """Write a leaf config of the paper with a tiny model, on tiny data.
+
+    Two iterations, each logged and saved, then validation on masks (where
+    the config validates at all), from random weights. Schedule, losses,
+    data sources and order of the transforms stay.
+
+    Args:
+        source (str | Path): Config with a ResNet backbone.
+        path (Path): Of the new config.
+        data (Path): From :func:`write_tiny_joint`.
+        overrides (Mapping, optional): Merged at the end. Defaults to None.
+
+    Returns:
+        Path: ``path``.
+    """
+    cfg = Config.fromfile(source)
+    cfg.merge_from_dict(dict(model=TINY_MASKFREE))
+    cfg.merge_from_dict(dict(model=dict(backbone=_TINY_BACKBONE)))
+    gate = (cfg.model.data_preprocessor.get('similarity') or {}).get('gate')
+    if gate:
+        gate.canvas = SIZE
+    for kind in ('train', 'val', 'test'):
+        loader = cfg.get(f'{kind}_dataloader')
+        if loader:
+            loader.num_workers = 1 if kind == 'train' else 0
+            loader.persistent_workers = kind == 'train'
+            _shrink_data(loader.dataset, data)
+    for kind in ('val', 'test'):
+        evaluator = cfg.get(f'{kind}_evaluator')
+        if evaluator:
+            evaluator.update(
+                ann_file=str(data / _VIDEOS / 'valid.json'),
+                format_only=False,
+                outfile_prefix=None,
+            )
+    cfg.update(load_from=None, randomness=dict(seed=0))
+    cfg.train_cfg.update(max_iters=2, val_interval=2)
+    cfg.log_processor.window_size = 1
+    cfg.default_hooks.logger.interval = 1
+    cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)
+    cfg.merge_from_dict(dict(overrides or {}))
+    cfg.dump(path)
+    return path
+
+
+def _shrink_data(dataset: ConfigDict, data: Path) -> None:
+    """Point datasets to the tiny files, and make their frames tiny."""
+    for part in dataset.get('datasets', [dataset]):
+        images = part.type == 'COCOClipDataset'
+        part.data_root = f'{data / (_COCO if images else _VIDEOS)}/'
+        _shrink_pipeline(part.pipeline)
+
+
+def _shrink_pipeline(pipeline: List[ConfigDict]) -> None:
+    for step in pipeline:
+        _shrink_pipeline(step.get('transforms', []))
+        if step.type == 'RandomChoiceResize':
+            step.scales = [_SCALE, (80, 60)]
+        elif 'scale' in step:  # (width, height)
+            step.scale = _SCALE
+        elif step.type == 'RandomClipInterpCrop':
+            step.crop_size = (32, 48)
+        elif step.type == 'RandomCrop':
+            step.crop_size = SIZE
