@@ -60,7 +60,10 @@ VARIANTS: Dict[str, Variant] = dict(
     pairwise=Variant(
         'MaskFreeVIS, + pairwise', MASKFREE, ('proj', 'pairwise')
     ),
-    tk=Variant('MaskFreeVIS, + TK', MASKFREE),
+    proj_tk=Variant(
+        'MaskFreeVIS, projection + TK', MASKFREE, ('proj', 'tk')
+    ),
+    tk=Variant('MaskFreeVIS, + pairwise + TK', MASKFREE),
     box=Variant(
         'IDOL-BoxInst',
         'idol_boxinst/idol-boxinst_r18_1xb4-2k_own-box.py',

@@ -13,6 +13,7 @@ from ..datasets.shapes_vis import write_shapes_vis
 from ..utils.fileio import dump_json, load_json
 from .tiny_coco import write_tiny_coco_clips
 from .tiny_maskfree import TINY_MASKFREE
+from .tiny_runs import plain_config_text
 
 SIZE = (48, 64)  # height, width of the videos
 _SCALE = SIZE[::-1]
@@ -108,7 +109,8 @@ def write_tiny_config(
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)
     cfg.merge_from_dict(dict(overrides or {}))
-    cfg.dump(path)
+    with plain_config_text():
+        cfg.dump(path)
     return path
 
 

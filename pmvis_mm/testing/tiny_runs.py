@@ -4,8 +4,9 @@ import json
 import os
 import runpy
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, Union
 from unittest import mock
 
 import torch
@@ -99,6 +100,18 @@ def write_tiny_configs(
     return paths
 
 
+@contextmanager
+def plain_config_text() -> Iterator[None]:
+    """Let configs be written on one line; layout takes most of a tiny run."""
+    same: Dict[str, Any] = dict(new=lambda text, **_: (text, True))
+    # mmengine looks it up at import or, in newer versions, at each use.
+    with (
+        mock.patch('yapf.yapflib.yapf_api.FormatCode', **same),
+        mock.patch('mmengine.config.config.FormatCode', create=True, **same),
+    ):
+        yield
+
+
 def run_tool(path: Path, *words: Any) -> Any:
     """Run a tool in this process.
 
@@ -112,8 +125,11 @@ def run_tool(path: Path, *words: Any) -> Any:
     for manager in _MANAGERS:
         manager._instance_dict.clear()
     argv = [path.name, *map(str, words)]
-    with mock.patch.object(sys, 'argv', argv), mock.patch.dict(os.environ):
-        os.environ['LOCAL_RANK'] = '0'
+    with (
+        mock.patch.object(sys, 'argv', argv),
+        mock.patch.dict(os.environ, LOCAL_RANK='0'),
+        plain_config_text(),
+    ):
         try:
             runpy.run_path(str(path), run_name='__main__')
         except SystemExit as leave:

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from .errors import CheckpointError
 
 _SHOWN = 8
+# Where heads keep losses that may learn (matchers of TKLoss): of no use in
+# testing, and anew where training starts from another model.
+_LOSSES = '.mask_losses.'
 
 # What plain tensors, arrays and containers are rebuilt with. Anything else
 # in a pickle may run code.
@@ -215,6 +218,8 @@ def load_weights(
 ) -> None:
     """Load all weights of a model, or fail.
 
+    Weights of losses may be missing and unused; they are logged.
+
     Args:
         model (nn.Module): Changed in place.
         state_dict (Mapping[str, Tensor]): By name of the parameter or
@@ -229,12 +234,17 @@ def load_weights(
     """
     missing, misfits, unused = _compare(model, state_dict)
     _refuse(
-        missing, list(misfits.values()), [] if allow_unused else unused, file
+        _without_losses(missing),
+        list(misfits.values()),
+        [] if allow_unused else _without_losses(unused),
+        file,
     )
-    if unused:
-        print_log(
-            f'{file}: the model has no use for {_listing(unused)}', 'current'
-        )
+    for what, names in (
+        ('the model has no use for', unused),
+        ('not in the file, not trained', missing),
+    ):
+        if names:
+            print_log(f'{file}: {what}: {_listing(names)}', 'current')
     model.load_state_dict(state_dict, strict=False)
 
 
@@ -243,6 +253,7 @@ def check_weights(
     file: Union[str, Path],
     new_classes: bool = False,
     allow_missing: bool = False,
+    resume: bool = False,
 ) -> None:
     """Find out before a run that a checkpoint is not of this model.
 
@@ -257,6 +268,10 @@ def check_weights(
             to False.
         allow_missing (bool): Whether weights of the model that the file
             lacks are logged only. Defaults to False.
+        resume (bool): Whether the weights of losses must be the same as
+            well: with them, the state of the optimizer fits. Otherwise those
+            that are missing, or too many, are logged only. Defaults to
+            False.
 
     Raises:
         CheckpointError: If the file is missing or broken, or its weights
@@ -266,7 +281,7 @@ def check_weights(
         return
     state_dict = read_checkpoint(file)['state_dict']
     for what, names in compare_weights(
-        model, state_dict, file, new_classes, allow_missing
+        model, state_dict, file, new_classes, allow_missing, resume
     ).items():
         print_log(f'{file}: {what}: {_listing(names)}', 'current')
 
@@ -277,6 +292,7 @@ def compare_weights(
     file: Any = None,
     new_classes: bool = False,
     allow_missing: bool = False,
+    resume: bool = False,
 ) -> Dict[str, List[str]]:
     """Compare names and shapes as :func:`check_weights` does.
 
@@ -287,10 +303,11 @@ def compare_weights(
         file (object, optional): Names the file in messages.
         new_classes (bool): See :func:`check_weights`.
         allow_missing (bool): See :func:`check_weights`.
+        resume (bool): See :func:`check_weights`.
 
     Returns:
-        dict[str, list[str]]: Reason to the weights that start anew for it;
-        empty if the model takes all.
+        dict[str, list[str]]: Reason to the weights that start anew, or are
+        not used, for it; empty if the model takes all.
 
     Raises:
         CheckpointError: If the weights do not fit; lists which.
@@ -302,14 +319,15 @@ def compare_weights(
         if new_classes and ('cls' in name or 'class' in name)
     ]
     _refuse(
-        [] if allow_missing else missing,
+        [] if allow_missing else _without_losses(missing, resume),
         [text for text in misfits.values() if text not in fresh],
-        unused,
+        _without_losses(unused, resume),
         file,
     )
     reasons = {
         'other classes, these start anew': fresh,
         'not in the file, these start anew': missing,
+        'of losses that the model does not have': unused,
     }
     return {what: names for what, names in reasons.items() if names}
 
@@ -337,6 +355,11 @@ def _compare(
         if name not in own
     ]
     return missing, misfits, unused
+
+
+def _without_losses(names: List[str], keep: bool = False) -> List[str]:
+    """Leave out the weights of losses, unless they are to be kept."""
+    return [name for name in names if keep or _LOSSES not in name]
 
 
 def _refuse(

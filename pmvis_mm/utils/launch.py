@@ -153,6 +153,7 @@ def check_load_from(cfg: Config, runner: Runner) -> None:
         load_from,
         new_classes=not resume,
         allow_missing=bool(cfg.get('allow_partial_load')) and not resume,
+        resume=resume,
     )
 
 

@@ -8,7 +8,11 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import nn
 
-from pmvis_mm.utils.checkpoint import load_weights, read_checkpoint
+from pmvis_mm.utils.checkpoint import (
+    compare_weights,
+    load_weights,
+    read_checkpoint,
+)
 from pmvis_mm.utils.errors import CheckpointError
 
 
@@ -177,3 +181,34 @@ def test_unused_weights_can_be_refused():
     assert model.weight.item() == before
     load_weights(model, state, 'x', allow_unused=False)
     assert model.weight.item() == before + 1
+
+
+def head(*losses):
+    """A model whose head keeps losses that learn."""
+    model = nn.ModuleDict(dict(head=nn.Module()))
+    model['head'].layer = nn.Linear(1, 1)
+    model['head'].mask_losses = nn.ModuleDict(
+        {name: nn.Linear(2, 1, bias=False) for name in losses}
+    )
+    return model
+
+
+@pytest.mark.parametrize('ours, theirs', [(['tk'], []), ([], ['tk'])])
+def test_losses_are_of_no_use_in_testing(ours, theirs):
+    """Neither missing weights of losses matter nor those too many."""
+    model, state = head(*ours), head(*theirs).state_dict()
+    load_weights(model, state, 'x', allow_unused=False)
+    assert torch.equal(model['head'].layer.weight, state['head.layer.weight'])
+    (told,) = compare_weights(model, state).items()
+    text = 'not in the file' if ours else 'that the model does not have'
+    assert text in told[0]
+    assert told[1] == ['head.mask_losses.tk.weight (1, 2)']
+    # The state of the optimizer would not fit.
+    with pytest.raises(CheckpointError, match=r'mask_losses\.tk\.weight'):
+        compare_weights(model, state, resume=True)
+    assert (
+        compare_weights(head('tk'), head('tk').state_dict(), resume=True) == {}
+    )
+    del state['head.layer.bias']
+    with pytest.raises(CheckpointError, match=r'lacks.*: head\.layer\.bias'):
+        compare_weights(model, state)

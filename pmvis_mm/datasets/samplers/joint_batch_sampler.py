@@ -87,11 +87,13 @@ class JointBatchSampler(BatchSampler):
 
     def _draw_batches(self) -> Iterator[List[int]]:
         streams = [self._batches_of(i) for i in range(len(self.sizes))]
-        probabilities = torch.tensor(self.ratios, dtype=torch.float64)
+        # Not torch.multinomial: its draws change with the version of torch.
+        edges = np.cumsum(self.ratios) / np.sum(self.ratios)
         generator = torch.Generator()
         generator.manual_seed(self.seed)
         while True:
-            source = torch.multinomial(probabilities, 1, generator=generator)
+            drawn = torch.rand((), dtype=torch.float64, generator=generator)
+            source = np.searchsorted(edges[:-1], drawn.item(), side='right')
             yield next(streams[int(source)])
 
     def _batches_of(self, source: int) -> Iterator[List[int]]:

@@ -199,7 +199,6 @@ class TKLoss(nn.Module):
         )
         if connections:
             self._check_frames(targets)
-        if connections:
             assert targets.lab is not None
             matches = self.matcher(targets.lab, connections, targets.images)
             _check_matches(matches, targets, connections)

@@ -14,9 +14,8 @@ from .base import TemporalMatcher
 
 Offsets = List[Tuple[int, int]]
 
-# Similarities that are held at once: of one pair of frames at 480p on the
-# CPU, so that they stay in the cache.
-_CHUNK = 1 << 18
+# Similarities that are held at once; 8 MB on the CPU.
+_CHUNK = 1 << 21
 _CHUNK_GPU = 1 << 25
 # Variance of a patch, Lab units squared, below which it is flat.
 _FLAT = 1e-6
@@ -187,9 +186,9 @@ class PatchMatcher(TemporalMatcher):
         patch_size (int): Odd side N of a patch, pixels at mask stride.
             Distances grow with it, so that the same threshold gets
             stricter. Defaults to 3.
-        search (dict | int, optional): See :func:`search_offsets`. Defaults to
-            None: ``dict(kernel=3, dilation=3)``, the 9 candidates of the
-            released code. The paper's disc is ``dict(radius=5)``.
+        search (dict | int, optional): See :func:`search_offsets`. Defaults
+            to None: ``dict(kernel=3, dilation=3)``, the 9 candidates of the
+            released code. The paper's disc is 5.
         num_neighbors (int, optional): K. None keeps all candidates that are
             similar enough. Defaults to 5.
         metric (str): How n = 3 N^2 numbers are compared. 'l2':
@@ -231,8 +230,8 @@ class PatchMatcher(TemporalMatcher):
         most = len(self.offsets)
         if num_neighbors is not None and not 1 <= num_neighbors <= most:
             raise ConfigError(
-                f'num_neighbors={num_neighbors}, but {self.search} has '
-                f'{most} candidates',
+                f'num_neighbors={num_neighbors}, but search={self.search} '
+                f'has {most} candidates',
                 fix=f'use 1 to {most}, or None for all, or search further',
             )
         if threshold is None:

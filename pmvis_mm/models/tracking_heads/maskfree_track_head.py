@@ -78,6 +78,11 @@ class MaskFreeTrackHead(Mask2FormerTrackHead):
         mask_assigner = (self.train_cfg or {}).get('mask_assigner')
         self.mask_assigner = mask_assigner and TASK_UTILS.build(mask_assigner)
 
+    @property
+    def needs_masks(self) -> bool:
+        """Whether nothing but masks trains it; boxes would be ignored."""
+        return self.mask_assigner is not None and not len(self.mask_losses)
+
     def needs(self, what: str) -> bool:
         """Whether a loss reads something, see ``MaskLosses.needs``."""
         return self.mask_losses.needs(what)

@@ -262,6 +262,20 @@ def test_clips_too_short_for_the_connection_are_refused():
         TKLoss(connection=[(0, 1), (4, 0)]).prepare(targets)
 
 
+def test_without_rows_clips_may_have_any_length():
+    """Joint training: some batches are longer clips with masks."""
+    logits, targets = random_tubes(4)
+    empty = MaskTargets(
+        targets.box_masks[:0], targets.clip_index[:0], lab=targets.lab
+    )
+    logits = logits[:0].requires_grad_()
+    for connection in ('release3', [(0, 1), (4, 0)]):
+        loss = TKLoss(connection=connection)
+        value = loss(logits, loss.prepare(empty))
+        value.backward()
+        assert value == 0 and logits.grad.shape == logits.shape
+
+
 def test_missing_colours_and_images_are_named():
     _, targets = random_tubes(3)
     bare = MaskTargets(targets.box_masks, targets.clip_index)

@@ -81,6 +81,7 @@ def test_g2_order_of_candidates():
 def test_size_of_discs(radius, count):
     offsets = search_offsets(dict(radius=radius))
     assert len(set(offsets)) == count
+    assert search_offsets(radius) == offsets
     assert offsets == sorted(offsets)
     assert max(math.hypot(*offset) for offset in offsets) == radius
     assert search_offsets(radius) == offsets
@@ -258,6 +259,7 @@ def test_options_are_shown_and_built_from_a_config(default_scope):
     assert "metric='ncc', threshold=0.7" in repr(matcher)
     assert PatchMatcher().threshold == 0.05
     assert PatchMatcher(metric='l1').threshold == 0.11
+    assert 'search=5, num_neighbors=5' in repr(PatchMatcher(search=5))
     assert PatchMatcher(num_neighbors=None).num_neighbors == 9
     assert not matcher.needs_images
 
@@ -268,7 +270,7 @@ def test_options_are_shown_and_built_from_a_config(default_scope):
         (dict(patch_size=2), 'patch_size=2 has no middle.*odd'),
         (dict(patch_size=0), 'patch_size=0'),
         (dict(metric='l3'), r"metric='l3' is unknown.*'ncc'"),
-        (dict(num_neighbors=10), 'num_neighbors=10, but .* 9 candidates'),
+        (dict(num_neighbors=10), 'num_neighbors=10, but .* has 9 candidates'),
         (dict(num_neighbors=0), 'use 1 to 9, or None for all'),
         (dict(search=dict(radius=1), num_neighbors=6), '5 candidates'),
         (dict(threshold=0), 'threshold=0 is no similarity.*0.05'),
@@ -276,6 +278,7 @@ def test_options_are_shown_and_built_from_a_config(default_scope):
         (dict(search=dict(kernel=4, dilation=1)), 'no search is .*odd kernel'),
         (dict(search=dict(kernel=3)), 'no search is'),
         (dict(search=dict(radius=0)), 'no search is'),
+        (dict(search=0), 'no search is'),
         (dict(search=dict(radius=2.5)), 'no search is'),
         (dict(search=dict(radius=2, kernel=3)), 'no search is'),
     ],

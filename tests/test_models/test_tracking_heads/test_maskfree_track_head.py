@@ -299,6 +299,15 @@ def test_masks_need_an_assigner(model):
         losses_of(model, random_clip(ids=((1,), (1,))))
 
 
+def test_a_head_without_losses_of_boxes_needs_masks(
+    model, joint_model, config
+):
+    assert not model.track_head.needs_masks
+    assert not joint_model.track_head.needs_masks
+    alone = dict(JOINT['track_head'], mask_losses=None)
+    assert tiny_maskfree(config, dict(track_head=alone)).track_head.needs_masks
+
+
 def test_batches_of_both_kinds_are_refused(joint_model):
     ids = ((1,), (1,))
     batch = join(boxes(*ids), random_clip(ids=ids, seed=1))
