@@ -60,9 +60,7 @@ VARIANTS: Dict[str, Variant] = dict(
     pairwise=Variant(
         'MaskFreeVIS, + pairwise', MASKFREE, ('proj', 'pairwise')
     ),
-    proj_tk=Variant(
-        'MaskFreeVIS, projection + TK', MASKFREE, ('proj', 'tk')
-    ),
+    proj_tk=Variant('MaskFreeVIS, projection + TK', MASKFREE, ('proj', 'tk')),
     tk=Variant('MaskFreeVIS, + pairwise + TK', MASKFREE),
     box=Variant(
         'IDOL-BoxInst',
