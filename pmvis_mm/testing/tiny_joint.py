@@ -4,7 +4,7 @@ For tests that run the shipped configs of MaskFreeVIS from end to end.
 """
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional
 
 from mmengine.config import Config, ConfigDict
 
@@ -16,6 +16,34 @@ from .tiny_maskfree import TINY_MASKFREE
 from .tiny_runs import plain_config_text
 
 SIZE = (48, 64)  # height, width of the videos
+_VIDEO = 'maskfreevis/maskfreevis_r50_8xb2-6k_youtubevis2019-box'
+# The shipped configs, by the names of their tiny ones.
+CONFIGS = dict(
+    joint='maskfreevis/maskfreevis_r50_8xb2-70k_coco-youtubevis2019-joint.py',
+    image='maskfreevis/maskfreevis_r50_8xb2-369k_coco-box.py',
+    video=f'{_VIDEO}.py',
+    patch=f'{_VIDEO}_learned-patch.py',
+    deformable=f'{_VIDEO}_deformable.py',
+    full='mask2former_video/mask2former-video_r50_8xb2-6k_youtubevis2019.py',
+    small='maskfreevis/maskfreevis_r18_1xb4-1k_own-box.py',
+)
+_OVERRIDES: Dict[str, Dict[str, Any]] = dict(
+    # With this seed: videos, images, videos, images.
+    joint={
+        'randomness.seed': 2,
+        'train_cfg.max_iters': 4,
+        'train_cfg.val_interval': 5,
+        'default_hooks.checkpoint.interval': 2,
+    },
+    # Other weights to start from than those of the videos.
+    image={'randomness.seed': 1},
+    small={
+        'train_dataloader.batch_size': 2,
+        'val_cfg': None,
+        'val_dataloader': None,
+        'val_evaluator': None,
+    },
+)
 _SCALE = SIZE[::-1]
 # What a leaf config of the paper needs beside TINY_MASKFREE.
 _TINY_BACKBONE = dict(depth=18, init_cfg=None)
@@ -63,27 +91,31 @@ def _categories(dataset: str) -> List[Dict[str, Any]]:
 
 
 def write_tiny_config(
-    source: Union[str, Path],
-    path: Path,
+    name: str,
+    folder: Path,
     data: Path,
+    config_root: Path,
     overrides: Optional[Mapping[str, Any]] = None,
 ) -> Path:
-    """Write a leaf config of the paper with a tiny model, on tiny data.
+    """Write a shipped config with a tiny model, on tiny data.
 
-    Two iterations, each logged and saved, then validation on masks (where
-    the config validates at all), from random weights. Schedule, losses,
-    data sources and order of the transforms stay.
+    Two iterations, each logged and saved ('joint': four, every second one
+    saved), then validation on masks (but for 'joint', 'image' and 'small'),
+    from random weights. Schedule, losses, data sources and order of the
+    transforms stay.
 
     Args:
-        source (str | Path): Config with a ResNet backbone.
-        path (Path): Of the new config.
+        name (str): A key of ``CONFIGS``.
+        folder (Path): Gets ``<name>.py``.
         data (Path): From :func:`write_tiny_joint`.
+        config_root (Path): The shipped configs.
         overrides (Mapping, optional): Merged at the end. Defaults to None.
 
     Returns:
-        Path: ``path``.
+        Path: The new config.
     """
-    cfg = Config.fromfile(source)
+    path = folder / f'{name}.py'
+    cfg = Config.fromfile(config_root / CONFIGS[name])
     cfg.merge_from_dict(dict(model=TINY_MASKFREE))
     cfg.merge_from_dict(dict(model=dict(backbone=_TINY_BACKBONE)))
     gate = (cfg.model.data_preprocessor.get('similarity') or {}).get('gate')
@@ -108,6 +140,7 @@ def write_tiny_config(
     cfg.log_processor.window_size = 1
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)
+    cfg.merge_from_dict(_OVERRIDES.get(name, {}))
     cfg.merge_from_dict(dict(overrides or {}))
     with plain_config_text():
         cfg.dump(path)

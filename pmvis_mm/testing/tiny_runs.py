@@ -1,12 +1,13 @@
 """Runs of tiny IDOL models through the tools, for tests."""
 
 import json
+import math
 import os
 import runpy
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, Set, Union
 from unittest import mock
 
 import torch
@@ -145,6 +146,23 @@ def read_losses(work_dir: Union[str, Path]) -> Dict[int, Dict[str, float]]:
         line['step']: {k: v for k, v in line.items() if 'loss' in k}
         for line in lines
         if 'loss' in line
+    }
+
+
+def positive_losses(values: Mapping[str, float]) -> Set[str]:
+    """Name the losses of the last prediction that are not 0.
+
+    Args:
+        values (Mapping[str, float]): Of an iteration, all finite.
+
+    Returns:
+        set[str]: Names without ``loss_``.
+    """
+    assert all(math.isfinite(value) for value in values.values())
+    return {
+        name[len('loss_') :]
+        for name, value in values.items()
+        if name.startswith('loss_') and value > 0
     }
 
 

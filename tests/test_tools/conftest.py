@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip('mmcv.ops', exc_type=ImportError)
 
-from pmvis_mm.testing import tiny_runs
+from pmvis_mm.testing import tiny_joint, tiny_runs
 
 
 @pytest.fixture(scope='module')
@@ -23,6 +23,26 @@ def tiny_configs(tiny_data, config_root, tmp_path_factory):
     """Tiny leaf configs of the three methods."""
     folder = tmp_path_factory.mktemp('configs')
     return tiny_runs.write_tiny_configs(folder, tiny_data, config_root)
+
+
+@pytest.fixture(scope='module')
+def joint_data(tmp_path_factory):
+    """COCO and YouTube-VIS 2019, tiny."""
+    root = tmp_path_factory.mktemp('joint_data')
+    tiny_joint.write_tiny_joint(root)
+    return root
+
+
+@pytest.fixture(scope='module')
+def joint_configs(joint_data, config_root, tmp_path_factory):
+    """Tiny configs of MaskFreeVIS on both, by name."""
+    folder = tmp_path_factory.mktemp('joint_configs')
+    return {
+        name: tiny_joint.write_tiny_config(
+            name, folder, joint_data, config_root
+        )
+        for name in tiny_joint.CONFIGS
+    }
 
 
 @pytest.fixture(scope='module')
