@@ -222,6 +222,7 @@ def main() -> None:
         iters=args.iters,
         search=args.search,
         threshold=args.threshold,
+        tk_weight=args.tk_weight,
         frame_range=args.frame_range,
         num_videos=args.num_videos,
         num_val_videos=args.num_val_videos,

@@ -40,6 +40,7 @@ def configs(benchmark, tmp_path):
         frame_range=2,
         search=4,
         threshold=0.01,
+        tk_weight=2.0,
     )
     # As the labelling stages would have made it.
     final = dict(name='final', type='label', config='x', options={})
@@ -59,6 +60,7 @@ def test_variants_differ_in_their_losses_alone(configs):
     wanted = dict(
         proj=['proj'],
         pairwise=['proj', 'pairwise'],
+        proj_tk=['proj', 'tk'],
         tk=['proj', 'pairwise', 'tk'],
         box=['proj', 'pairwise'],
         box_tk=['proj', 'pairwise', 'tk'],
@@ -99,6 +101,8 @@ def test_frames_keep_their_size_and_ramps_fit(configs):
     for name in ('tk', 'box_tk', 'pseudo_tk'):
         matcher = losses(configs[f'{name}-0']).tk.matcher
         assert (matcher.search, matcher.threshold) == (4, 0.01)
+        weight = losses(configs[f'{name}-0']).tk.loss_weight
+        assert weight == (0.2 if name in IDOL else 2.0)
     for name in IDOL:
         cfg = configs[f'{name}-0']
         assert cfg.train_dataloader.dataset.pipeline[0].frame_range == 2
