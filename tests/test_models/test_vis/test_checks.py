@@ -39,4 +39,4 @@ def test_what_is_computed():
     everything = preprocessor(
         similarity=dict(size=3), temporal=dict(stride=4, images=True)
     )
-    check_loss_inputs(lambda name: True, everything)
+    assert check_loss_inputs(lambda name: True, everything) is None
