@@ -1,9 +1,7 @@
-"""What the converters of checkpoints share."""
+"""What the converters of checkpoints of whole models share."""
 
-from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
@@ -11,44 +9,9 @@ from ..datasets.metainfo import DATASET_CLASSES, class_palette
 from ..models.vis.inference import read_model_config, scope_of
 from ..registry import MODELS
 from ..utils.checkpoint import compare_weights
+from ..utils.converted_files import PathLike
 from ..utils.errors import ConfigError
-from ..utils.fileio import atomic_write
 from ..utils.num_classes import set_num_classes
-
-PathLike = Union[str, Path]
-
-
-def refuse_same_file(src: PathLike, dst: Optional[PathLike]) -> None:
-    """Keep a converter from writing over its source.
-
-    Args:
-        src (str | Path): File to read.
-        dst (str | Path, optional): File to write, if any.
-
-    Raises:
-        ConfigError: If both are the same file.
-    """
-    if dst is not None and Path(dst).resolve() == Path(src).resolve():
-        raise ConfigError(
-            'source and target are the same file',
-            file=dst,
-            fix='name another file to write',
-        )
-
-
-def write_checkpoint(data: Dict[str, Any], dst: Optional[PathLike]) -> None:
-    """Write a checkpoint whole or not at all.
-
-    Args:
-        data (dict): What ``torch.save`` takes.
-        dst (str | Path, optional): File to write; None writes nothing.
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
-    if dst is not None:
-        with atomic_write(dst, binary=True) as file:
-            torch.save(data, file)
 
 
 def check_model(

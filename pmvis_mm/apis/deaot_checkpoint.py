@@ -14,10 +14,14 @@ from torch import Tensor
 
 from ..models.vos import DeAOT
 from ..utils.checkpoint import load_weights, read_checkpoint
+from ..utils.converted_files import (
+    PathLike,
+    refuse_same_file,
+    write_checkpoint,
+)
 from ..utils.deaot_names import is_official, official_to_mm
 from ..utils.errors import CheckpointError
 from ..utils.vnext_names import ConversionReport
-from .conversion import PathLike, refuse_same_file, write_checkpoint
 
 # Follows from the window size; files may lack it.
 _INDEX = 'relative_position_index'

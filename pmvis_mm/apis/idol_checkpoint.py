@@ -6,6 +6,11 @@ from typing import Any, Dict, Mapping, Optional, Sequence
 from torch import Tensor
 
 from ..utils.checkpoint import read_checkpoint
+from ..utils.converted_files import (
+    PathLike,
+    refuse_same_file,
+    write_checkpoint,
+)
 from ..utils.errors import CheckpointError, ConfigError
 from ..utils.vnext_names import (
     ConversionReport,
@@ -13,11 +18,8 @@ from ..utils.vnext_names import (
     vnext_to_mm,
 )
 from .conversion import (
-    PathLike,
     check_model,
     dataset_meta,
-    refuse_same_file,
-    write_checkpoint,
 )
 
 _CLASS_HEAD = 'detector.bbox_head.cls_branches.0.bias'

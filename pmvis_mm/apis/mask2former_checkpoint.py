@@ -8,6 +8,11 @@ from torch import Tensor
 
 from ..datasets.metainfo import DATASET_CLASSES
 from ..utils.checkpoint import read_checkpoint
+from ..utils.converted_files import (
+    PathLike,
+    refuse_same_file,
+    write_checkpoint,
+)
 from ..utils.errors import CheckpointError
 from ..utils.mask2former_names import (
     CLASS_HEAD,
@@ -16,11 +21,8 @@ from ..utils.mask2former_names import (
 )
 from ..utils.vnext_names import ConversionReport, listing
 from .conversion import (
-    PathLike,
     check_model,
     dataset_meta,
-    refuse_same_file,
-    write_checkpoint,
 )
 
 
