@@ -2,7 +2,6 @@ import pickle
 import re
 from collections import OrderedDict
 
-import numpy as np
 import pytest
 import torch
 
@@ -186,7 +185,7 @@ def test_missing_and_broken_files(encoder, tmp_path):
     with pytest.raises(CheckpointError, match='cut off'):
         HQSAMSegmenter(encoder, checkpoint=str(broken))
     other = tmp_path / 'other.pth'
-    torch.save(dict(state_dict=dict(a=np.zeros(2))), other)
+    torch.save(dict(state_dict=dict(a=[0.0, 0.0])), other)
     with pytest.raises(CheckpointError, match='no weights'):
         HQSAMSegmenter(encoder, checkpoint=str(other))
 
