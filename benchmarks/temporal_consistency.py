@@ -119,8 +119,8 @@ def parse_args() -> argparse.Namespace:
         help='between the two frames of a clip of IDOL and its relatives',
     )
     # Objects are ten pixels wide at mask stride, and move by fractions of one:
-    # with the paper's matcher (9 candidates 3 pixels apart, 0.05) 6 % of their
-    # pixels find a match, with this one 41 %, of which 98 % are right.
+    # the paper's matcher (9 candidates 3 pixels apart, 0.05) hardly finds any;
+    # temporal_matchers.py compares it with this one ("patch, near").
     parser.add_argument(
         '--search', type=int, default=3, help='radius of the TK loss'
     )

@@ -41,6 +41,8 @@ STRIDE, PAD = 4, 32
 LEAST = dict(num_frames=2, frame_range=1, every=1, max_videos=1, short_side=8)
 MATCHERS: Dict[str, dict] = {
     'patch': dict(type='PatchMatcher'),
+    # What benchmarks/temporal_consistency.py takes for its small frames.
+    'patch, near': dict(type='PatchMatcher', search=3, threshold=0.001),
     'flow': dict(type='FlowMatcher'),
     'flow, full size': dict(
         type='FlowMatcher', flow=dict(type='DIS', scale='full')

@@ -91,7 +91,8 @@ def test_given_data(run, tmp_path):
     found = json.loads(last)
     assert found['data'] == 'instances.json' and found['short_side'] == 64
     assert set(found['matchers']) == {
-        *('patch', 'flow', 'flow, full size', 'flow, checked'),
+        *('patch', 'patch, near', 'flow', 'flow, full size'),
+        'flow, checked',
         *('color', 'same place'),
     }
     for row in found['matchers'].values():
