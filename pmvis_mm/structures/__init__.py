@@ -10,6 +10,7 @@ from .video_annotations import (
     VideoInfo,
     parse_annotations,
 )
+from .video_track import StreamInfo, VideoTrack
 
 __all__ = [
     'RLE',
@@ -17,8 +18,10 @@ __all__ = [
     'BoxTrack',
     'MaskTrack',
     'PseudoMaskSet',
+    'StreamInfo',
     'VideoAnnotations',
     'VideoInfo',
+    'VideoTrack',
     'join',
     'parse_annotations',
 ]

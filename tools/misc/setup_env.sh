@@ -59,6 +59,8 @@ if [ "$stack" = official ]; then
   sed "s/^onedl-mim$/openmim/" requirements/tests.txt >"$tests"
 fi
 pip "${mm[@]}" "$mmcv" "${torch[@]}" -r requirements/runtime.txt -r "$tests"
+# It asks for newer numpy than other packages allow, without need.
+pip --no-deps trackeval
 pip --no-build-isolation --no-deps -e .
 "$py" -c 'import mmcv.ops, mmdet, pmvis_mm'
 echo "$want" >"$stamp"
