@@ -83,7 +83,13 @@ setup(
     author='The pmvis_mm authors',
     keywords='video instance segmentation, box supervision, pseudo masks',
     packages=find_packages(include=('pmvis_mm', 'pmvis_mm.*')),
-    package_data={'pmvis_mm': ['py.typed', 'visualization/templates/*']},
+    package_data={
+        'pmvis_mm': [
+            'py.typed',
+            'review/static/*',
+            'visualization/templates/*',
+        ]
+    },
     python_requires='>=3.9',
     install_requires=read_requirements('runtime'),
     extras_require={

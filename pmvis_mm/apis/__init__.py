@@ -3,7 +3,11 @@
 from typing import Any, List
 
 _ROOMS = dict(
+    FrameTracks='video_run',
     Pipeline='pipeline',
+    VISInferencer='vis_inferencer',
+    VideoPrediction='vis_inferencer',
+    VideoRun='video_run',
     build_frame_pipeline='inference',
     convert_deaot_checkpoint='deaot_checkpoint',
     convert_idol_checkpoint='idol_checkpoint',

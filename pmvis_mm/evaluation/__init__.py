@@ -2,7 +2,7 @@
 
 from typing import Any, List
 
-__all__ = ['JFMetric', 'MaskQualityMetric', 'VISMetric']
+__all__ = ['JFMetric', 'MaskQualityMetric', 'TrackingMetric', 'VISMetric']
 
 
 def __getattr__(name: str) -> Any:

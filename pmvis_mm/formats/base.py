@@ -49,7 +49,7 @@ class ResultWriter(metaclass=ABCMeta):
             OutputError: If the folder cannot be written.
         """
 
-    def add_frame(
+    def add_frame(  # noqa: B027 - may stay empty
         self,
         frame: int,
         instances: InstanceData,
@@ -83,5 +83,5 @@ class ResultWriter(metaclass=ABCMeta):
             OutputError: If it cannot be written.
         """
 
-    def abort(self) -> None:
+    def abort(self) -> None:  # noqa: B027 - may stay empty
         """Remove what was begun; called instead of :meth:`finish`."""

@@ -138,16 +138,40 @@ def _read_counts(counts: Union[str, bytes, List[int]]) -> np.ndarray:
     if not isinstance(counts, str) or not _COMPRESSED.fullmatch(counts):
         raise ValueError('counts are neither a list nor a COCO string')
     groups = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - 48
+    values, _ = written_integers(groups)
+    # From the fourth on, counts are differences from the last but one.
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
+
+
+def written_integers(groups: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Join groups of five bits to the integers that COCO writes.
+
+    Args:
+        groups (np.ndarray): int64, (C,), characters less 48, in [0, 63];
+            the last one ends an integer.
+
+    Returns:
+        tuple: The integers, int64, (N,), and where each begins. From the
+        fourth of a mask on they are differences from the last but one.
+    """
     last = np.flatnonzero(groups < 32)  # of each integer
     first = np.concatenate([[0], last[:-1] + 1])
     place = 5 * (np.arange(len(groups)) - np.repeat(first, last - first + 1))
     values = np.add.reduceat((groups & 31) << place, first)
     # The last group carries the sign.
     values -= ((groups[last] & 16) << 1) << place[last]
-    # From the fourth on, counts are differences from the last but one.
-    values[1::2] = np.cumsum(values[1::2])
-    values[2::2] = np.cumsum(values[2::2])
-    return values
+    return values, first
+
+
+def run_lengths(rle: RLE) -> np.ndarray:
+    """Read the lengths of all runs of a mask of ours.
+
+    Returns:
+        np.ndarray: int64, (N,), background first, column-major, pixels.
+    """
+    return _read_counts(rle['counts'])
 
 
 def area(rle: RLE) -> int:

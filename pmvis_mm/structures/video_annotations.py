@@ -68,6 +68,9 @@ class BoxTrack:
         segmentations (list, optional): Per frame an RLE or None; None as a
             whole if masks were not asked for or the file has none.
         iscrowd (bool): Whether the annotation stands for a group.
+        occlusion (Any): What the file says of it, unchecked (OVIS: one word
+            per frame); None unless masks were asked for: box supervision
+            has no use for it.
     """
 
     id: int
@@ -76,6 +79,7 @@ class BoxTrack:
     boxes: List[Optional[Box]]
     segmentations: Optional[List[Optional[RLE]]] = None
     iscrowd: bool = False
+    occlusion: Any = None
 
 
 @dataclass
@@ -159,10 +163,10 @@ def parse_annotations(
                 file=file,
                 fix='use the YouTube-VIS layout: a non-empty list',
             )
-    categories = _unique(data['categories'], 'category', file)
+    categories = index_by_id(data['categories'], 'category', file)
     videos = {
         key: _parse_video(entry, file)
-        for key, entry in _unique(data['videos'], 'video', file).items()
+        for key, entry in index_by_id(data['videos'], 'video', file).items()
     }
     raw = data.get('annotations') or []
     if not isinstance(raw, list):
@@ -171,7 +175,7 @@ def parse_annotations(
             file=file,
             fix='use the YouTube-VIS layout, or null without labels',
         )
-    annotations = _unique(raw, 'annotation', file)
+    annotations = index_by_id(raw, 'annotation', file)
     result = VideoAnnotations(
         videos, list(categories.values()), {key: [] for key in videos}, file
     )
@@ -182,10 +186,22 @@ def parse_annotations(
     return result
 
 
-def _unique(
+def index_by_id(
     entries: Sequence[Any], kind: str, file: Optional[str]
 ) -> Dict[int, Dict[str, Any]]:
-    """Index entries by id; ids must exist and differ (0 is an id)."""
+    """Index entries by id; ids must exist and differ (0 is an id).
+
+    Args:
+        entries (Sequence): Of a list of the file, such as its videos.
+        kind (str): What they are, for the message.
+        file (str, optional): Where they are from, for the message.
+
+    Returns:
+        dict[int, dict]: In the order of the file.
+
+    Raises:
+        AnnotationError: If an id is missing, no integer or used twice.
+    """
     by_id: Dict[int, Dict[str, Any]] = {}
     for position, entry in enumerate(entries):
         key = entry.get('id') if isinstance(entry, dict) else None
@@ -302,6 +318,7 @@ class _TrackReader:
             boxes,
             masks,
             bool(self.entry.get('iscrowd', 0)),
+            self.entry.get('occlusion') if with_masks else None,
         )
 
     def _per_frame(self, key: str) -> Optional[list]:

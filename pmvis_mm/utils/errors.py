@@ -79,6 +79,10 @@ class MaskSetError(PMVISError):
     """A set of pseudo masks is malformed or does not fit its annotations."""
 
 
+class ResultsError(PMVISError):
+    """Predicted tracks are malformed or do not fit the annotations."""
+
+
 class OutputError(PMVISError):
     """A result cannot be written."""
 
@@ -93,3 +97,7 @@ class TrainingError(PMVISError):
 
 class CheckpointError(PMVISError):
     """A checkpoint is missing, broken or does not fit its model."""
+
+
+class ReviewError(PMVISError):
+    """An index for the label review or its decisions are wrong."""

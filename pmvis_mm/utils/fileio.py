@@ -1,5 +1,6 @@
 """Reading and writing files so that a kill never leaves half a file."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -27,13 +28,34 @@ def atomic_write(path: PathLike, binary: bool = False) -> Iterator[IO[Any]]:
     Raises:
         OutputError: If the folder cannot be written, or ``path`` is one.
     """
+    mode, encoding = ('wb', None) if binary else ('w', 'utf-8')
+    with atomic_path(path) as temporary:
+        with open(temporary, mode, encoding=encoding) as file:
+            yield file
+
+
+@contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """Give a path to write to; the file moves to ``path`` when complete.
+
+    For libraries that want a path, not an open file.
+
+    Args:
+        path (str | Path): Target; its folder is created.
+
+    Yields:
+        Path: An empty temporary file in the same folder, renamed on success
+        and removed on failure.
+
+    Raises:
+        OutputError: If the folder cannot be written, or ``path`` is one.
+    """
     path = Path(path)
     handle, temporary = _open_temporary(path)
     try:
-        mode, encoding = ('wb', None) if binary else ('w', 'utf-8')
-        with os.fdopen(handle, mode, encoding=encoding) as file:
-            yield file
-            file.flush()
+        os.close(handle)
+        yield Path(temporary)
+        with open(temporary, 'rb') as file:
             os.fsync(file.fileno())
         _rename(temporary, path)
     except BaseException:
@@ -71,6 +93,22 @@ def _refused(path: Path, error: OSError) -> OutputError:
     )
 
 
+@contextmanager
+def disk_errors(path: PathLike) -> Iterator[None]:
+    """Turn what the disk refuses while writing into a typed error.
+
+    Args:
+        path (str | Path): What is being written, for the message.
+
+    Raises:
+        OutputError: Instead of an OSError, such as of a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _refused(Path(path), error) from error
+
+
 def ensure_writable(folder: PathLike) -> None:
     """Create ``folder`` and prove that a file can be written into it.
 
@@ -83,10 +121,20 @@ def ensure_writable(folder: PathLike) -> None:
     probe.unlink(missing_ok=True)
 
 
+def file_sha256(path: PathLike) -> str:
+    """Hash the content of a file: 64 hex digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def dump_json(data: Any, path: PathLike) -> None:
     """Write compact json atomically (same data, same bytes)."""
     with atomic_write(path) as file:
-        json.dump(data, file, separators=(',', ':'))
+        # Not json.dump, which encodes in Python, ten times slower.
+        file.write(json.dumps(data, separators=(',', ':')))
 
 
 def load_json(

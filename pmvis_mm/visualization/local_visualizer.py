@@ -1,7 +1,7 @@
 """Painting predictions into frames, for MMEngine's visualization hooks."""
 
 import inspect
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 from mmdet.visualization import TrackLocalVisualizer
@@ -19,7 +19,7 @@ class VISLocalVisualizer(TrackLocalVisualizer):
 
     - Masks may be compressed RLE, as a model with many instances gives
       them, besides tensors, arrays and ``BitmapMasks``. They are decoded
-      one by one.
+      one by one. An instance may have None instead.
     - A track has the colour that overlay videos give it, in every run.
     - Ground truth, whose ids are ``instances_ids``, can be painted.
     - Of several processes each one writes the frames that it has tested.
@@ -101,12 +101,18 @@ class VISLocalVisualizer(TrackLocalVisualizer):
         texts = [str(key) for key in ids]
         if 'labels' in instances:
             labels = np.asarray(instances.labels).tolist()
-            names = [classes[n] if classes else f'class {n}' for n in labels]
+            names = [_class_name(classes, label) for label in labels]
             texts = [f'{name} {text}' for name, text in zip(names, texts)]
         if 'scores' in instances:
             scores = np.asarray(instances.scores).tolist()
             texts = [f'{text} {s:.2f}' for text, s in zip(texts, scores)]
         return texts
+
+
+def _class_name(classes: Optional[Sequence[str]], label: int) -> str:
+    if classes is not None and 0 <= label < len(classes):
+        return classes[label]
+    return f'class {label}'
 
 
 def _masks_of(instances: InstanceData) -> List[Optional[Mask]]:
@@ -115,7 +121,9 @@ def _masks_of(instances: InstanceData) -> List[Optional[Mask]]:
         return [None] * len(instances)
     # BitmapMasks and PolygonMasks.
     masks = masks.to_ndarray() if hasattr(masks, 'to_ndarray') else masks
-    return [m if isinstance(m, dict) else np.asarray(m) for m in masks]
+    return [
+        m if m is None or isinstance(m, dict) else np.asarray(m) for m in masks
+    ]
 
 
 def _boxes_of(instances: InstanceData) -> Optional[List[tuple]]:

@@ -20,14 +20,13 @@ from ..structures import RLE, MaskTrack
 from ..structures.rle import decode
 from ..structures.video_annotations import Box
 from ..utils.errors import FrameError
+from .overlay_labels import Color, Label, draw_labels
 from .video_writer import CODECS, write_video
 
 Mask = Union[RLE, np.ndarray]
-Color = Tuple[int, int, int]
 
 MIN_HEIGHT = 240
 _GOLDEN = 0.618033988749895
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 class FrameInstances(NamedTuple):
@@ -72,13 +71,18 @@ def draw_instances(
 ) -> np.ndarray:
     """Draw the instances of one frame.
 
+    Large instances are drawn first, so that small ones stay visible. One
+    of a few pixels gets a ring around it.
+
     Args:
-        image (np.ndarray): uint8, (H, W, 3), BGR; not changed.
+        image (np.ndarray): uint8, (H, W, 3), BGR, or grey, (H, W) or
+            (H, W, 1); not changed.
         masks (Sequence): Per instance an RLE, a bool array (H, W), or None.
         ids (Sequence[int]): Per instance the id of its track, which chooses
             the colour.
-        labels (Sequence[str], optional): Per instance a text. Defaults to
-            None: no text.
+        labels (Sequence[str], optional): Per instance a text, see
+            :func:`~pmvis_mm.visualization.overlay_labels.draw_labels`.
+            Defaults to None: no text.
         boxes (Sequence, optional): Per instance a half-open xyxy box in
             pixels, or None. Defaults to None: no boxes.
         alpha (float): Opacity of the masks in [0, 1]. Defaults to 0.5.
@@ -90,7 +94,7 @@ def draw_instances(
         np.ndarray: uint8, (f * H, f * W, 3), BGR.
 
     Raises:
-        FrameError: If a mask is not of the size of the image.
+        FrameError: If the image is none, or a mask is not of its size.
         ValueError: If the sequences differ in length.
     """
     count = len(ids)
@@ -103,21 +107,26 @@ def draw_instances(
     ):
         if len(values) != count:
             raise ValueError(f'{count} ids but {len(values)} {name}')
+    image = _as_color(image)
     factor = upscale_factor(image.shape[0], min_height)
     canvas = _enlarge(image, factor)
-    dense = [_to_dense(mask, image.shape[:2]) for mask in masks]
-    for mask, track_id in zip(dense, ids):
-        if mask is not None:
-            _draw_mask(canvas, mask, track_color(track_id), alpha, factor)
+    patches = [_cut_patch(mask, image.shape[:2]) for mask in masks]
+    order = sorted(range(count), key=lambda i: -_area(patches[i]))
+    for i in order:
+        patch = patches[i]
+        if patch is not None:
+            _draw_mask(canvas, patch, track_color(ids[i]), alpha, factor)
     # Text and boxes last: no mask may cover them.
-    for mask, box, track_id, label in zip(dense, boxes, ids, labels):
+    plates = []
+    for patch, box, track_id, label in zip(patches, boxes, ids, labels):
         color = track_color(track_id)
+        target = _target(canvas, patch, box, factor)
         if box is not None:
             _draw_box(canvas, box, color, factor)
-        if label:
-            anchor = _anchor(mask, box)
-            if anchor is not None:
-                _draw_label(canvas, anchor, label, color, factor)
+        if label and target is not None:
+            plates.append(Label(label, str(track_id), color, target))
+    if plates:
+        draw_labels(canvas, plates)
     return canvas
 
 
@@ -136,15 +145,11 @@ def draw_contour(
         color (tuple[int, int, int]): BGR.
         factor (int): How much larger the canvas is. Defaults to 1.
         thickness (int, optional): Pixels of the canvas. Defaults to one
-            per 300 rows.
+            per 300 of its shorter side.
     """
-    large = _enlarge(mask.astype(np.uint8), factor, cv2.INTER_NEAREST)
-    contours, _ = cv2.findContours(
-        large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
-    )
-    if thickness is None:
-        thickness = _thickness(canvas)
-    cv2.drawContours(canvas, contours, -1, color, thickness, cv2.LINE_8)
+    patch = _cut_patch(mask, mask.shape)
+    if patch is not None:
+        _draw_outline(canvas, patch, color, factor, thickness)
 
 
 def frame_instances(
@@ -222,8 +227,16 @@ def write_overlay_video(
 
 
 # ---------------------------------------------------------------- drawing
+class _Patch(NamedTuple):
+    """The tight box of a mask: upper left corner, uint8 (h, w) in {0, 1}."""
+
+    x: int
+    y: int
+    mask: np.ndarray
+
+
 def _thickness(canvas: np.ndarray) -> int:
-    return max(1, round(canvas.shape[0] / 300))
+    return max(1, round(min(canvas.shape[:2]) / 300))
 
 
 def _enlarge(
@@ -235,9 +248,23 @@ def _enlarge(
     return cv2.resize(image, size, interpolation=interpolation)
 
 
-def _to_dense(
+def _as_color(image: np.ndarray) -> np.ndarray:
+    """Give a grey image three channels."""
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
+        raise FrameError(
+            f'{image.shape} is no shape of an image',
+            fix='give (height, width, 3), BGR, or (height, width), grey',
+        )
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+
+
+def _cut_patch(
     mask: Optional[Mask], shape: Tuple[int, ...]
-) -> Optional[np.ndarray]:
+) -> Optional[_Patch]:
+    """Cut out what a mask covers: of large frames it is the least part."""
     if mask is None:
         return None
     dense = decode(mask) if isinstance(mask, dict) else np.asarray(mask)
@@ -247,20 +274,62 @@ def _to_dense(
             f'frame is {shape[1]}x{shape[0]}',
             fix='use the frames that the masks were made from',
         )
-    return dense.astype(bool) if dense.any() else None
+    rows = np.flatnonzero(dense.any(axis=1))
+    if not len(rows):
+        return None
+    y0, y1 = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(dense[y0:y1].any(axis=0))
+    x0, x1 = int(columns[0]), int(columns[-1]) + 1
+    return _Patch(x0, y0, (dense[y0:y1, x0:x1] != 0).astype(np.uint8, 'C'))
+
+
+def _area(patch: Optional[_Patch]) -> int:
+    return 0 if patch is None else int(np.count_nonzero(patch.mask))
 
 
 def _draw_mask(
-    canvas: np.ndarray,
-    mask: np.ndarray,
-    color: Color,
-    alpha: float,
-    factor: int,
+    canvas: np.ndarray, patch: _Patch, color: Color, alpha: float, factor: int
 ) -> None:
-    large = _enlarge(mask.astype(np.uint8), factor, cv2.INTER_NEAREST) > 0
-    mixed = (1 - alpha) * canvas[large] + alpha * np.array(color)
-    canvas[large] = np.rint(mixed).astype(np.uint8)
-    draw_contour(canvas, mask, color, factor)
+    x, y = patch.x * factor, patch.y * factor
+    large = _enlarge(patch.mask, factor, cv2.INTER_NEAREST)
+    height, width = large.shape
+    region = canvas[y : y + height, x : x + width]
+    tint = np.full_like(region, color)
+    mixed = cv2.addWeighted(region, 1 - alpha, tint, alpha, 0)
+    np.copyto(region, mixed, where=large[..., None] > 0)
+    _draw_outline(canvas, patch, color, factor)
+    radius = _ring_radius(canvas, patch, factor)
+    if radius:
+        center = (x + width // 2, y + height // 2)
+        thickness = _thickness(canvas)
+        cv2.circle(canvas, center, radius, color, thickness, cv2.LINE_AA)
+
+
+def _ring_radius(canvas: np.ndarray, patch: _Patch, factor: int) -> int:
+    """Radius of a ring round what is easily missed, else 0."""
+    least = min(canvas.shape[:2]) / 60
+    if max(patch.mask.shape) * factor > least:
+        return 0
+    return round(1.5 * least) + 2
+
+
+def _draw_outline(
+    canvas: np.ndarray,
+    patch: _Patch,
+    color: Color,
+    factor: int,
+    thickness: Optional[int] = None,
+) -> None:
+    large = _enlarge(patch.mask, factor, cv2.INTER_NEAREST)
+    contours, _ = cv2.findContours(
+        large,
+        cv2.RETR_CCOMP,
+        cv2.CHAIN_APPROX_NONE,
+        offset=(patch.x * factor, patch.y * factor),
+    )
+    if thickness is None:
+        thickness = _thickness(canvas)
+    cv2.drawContours(canvas, contours, -1, color, thickness, cv2.LINE_8)
 
 
 def _draw_box(canvas: np.ndarray, box: Box, color: Color, factor: int) -> None:
@@ -270,40 +339,23 @@ def _draw_box(canvas: np.ndarray, box: Box, color: Color, factor: int) -> None:
     cv2.rectangle(canvas, (x0, y0), corner, color, _thickness(canvas))
 
 
-def _anchor(
-    mask: Optional[np.ndarray], box: Optional[Box]
-) -> Optional[Tuple[float, float]]:
-    if box is not None:
-        return box[0], box[1]
-    if mask is None:
-        return None
-    columns = np.flatnonzero(mask.any(axis=0))
-    rows = np.flatnonzero(mask.any(axis=1))
-    return float(columns[0]), float(rows[0])
-
-
-def _draw_label(
+def _target(
     canvas: np.ndarray,
-    anchor: Tuple[float, float],
-    label: str,
-    color: Color,
+    patch: Optional[_Patch],
+    box: Optional[Box],
     factor: int,
-) -> None:
-    """Write text on a plate above its anchor, inside the image."""
-    height, width = canvas.shape[:2]
-    # At scale 1 a capital letter is about 21 pixels high.
-    scale = max(0.035 * height, 9) / 21
-    stroke = max(1, round(1.5 * scale))
-    (text_w, text_h), below = cv2.getTextSize(label, _FONT, scale, stroke)
-    x = int(min(max(anchor[0] * factor, 0), max(width - text_w - 4, 0)))
-    bottom = int(min(max(anchor[1] * factor, text_h + below + 2), height))
-    plate = (x + text_w + 3, bottom - 1)
-    cv2.rectangle(canvas, (x, bottom - text_h - below - 2), plate, color, -1)
-    blue, green, red = color
-    dark = 0.114 * blue + 0.587 * green + 0.299 * red > 140
-    ink = (0, 0, 0) if dark else (255, 255, 255)
-    spot = (x + 2, bottom - below)
-    cv2.putText(canvas, label, spot, _FONT, scale, ink, stroke, cv2.LINE_AA)
+) -> Optional[Box]:
+    """Where an instance is on the canvas, half-open xyxy."""
+    if box is not None:
+        x0, y0, x1, y1 = (factor * v for v in box)
+        return x0, y0, x1, y1
+    if patch is None:
+        return None
+    height, width = patch.mask.shape
+    x0, y0 = factor * patch.x, factor * patch.y
+    x1, y1 = x0 + factor * width, y0 + factor * height
+    ring = _ring_radius(canvas, patch, factor)
+    return x0 - ring, y0 - ring, x1 + ring, y1 + ring
 
 
 # ------------------------------------------------------------------ video

@@ -107,6 +107,16 @@ def test_boxes_and_empty_masks(tmp_path):
     assert (without == GREY).all()  # no place for a text either
 
 
+def test_instances_without_mask_are_painted_beside_others(tmp_path):
+    boxes = torch.tensor([[20.0, 22, 31, 37], [40, 22, 55, 36]])
+    found = instances([None, encode(MASKS[1])], (0.9, 0.9), bboxes=boxes)
+    del found.labels
+    painted = paint(tmp_path, found)
+    assert (painted[30, 25] == 100).all()
+    expected = (100 + np.array(track_color(5)[::-1])) / 2
+    assert np.abs(painted[30, 50] - expected).max() <= 1
+
+
 def test_text_names_class_track_and_score():
     visualizer = painter()
     found = instances(FORMS['rle']())
@@ -114,6 +124,8 @@ def test_text_names_class_track_and_score():
         'square 3 0.90',
         'bar 5 0.20',
     ]
+    visualizer.dataset_meta = dict(classes=('bar',))
+    assert visualizer._labels_of(found, [3, 5])[0] == 'class 1 3 0.90'
     visualizer.dataset_meta = None
     del found.scores
     assert visualizer._labels_of(found, [3, 5]) == ['class 1 3', 'class 0 5']
@@ -133,8 +145,11 @@ def test_truth_beside_the_prediction(tmp_path):
     painter().add_datasample('x', GREY, sample, out_file=str(out))
     painted = cv2.imread(str(out))
     assert painted.shape == (SIZE[0], 2 * SIZE[1], 3)
-    left, right = painted[26:36, :60], painted[26:36, 60:]
-    assert (left == right).all()
+    # Without the rows that their texts, with score or without, may cover.
+    left, right = painted[:, :60], painted[:, 60:]
+    for x in (25, 50):
+        assert (left[22, x] != 100).any()
+        assert (left[22, x] == right[22, x]).all()
 
 
 def test_without_a_file_the_backends_get_the_frame(tmp_path):

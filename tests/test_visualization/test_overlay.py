@@ -97,7 +97,8 @@ def _label_rows(height):
 def test_label_grows_with_the_image():
     small, large = _label_rows(300), _label_rows(900)
     assert small >= 12
-    assert large == pytest.approx(3 * small, rel=0.25)
+    # 3 ** 0.8: slower than the image, of which one sees more.
+    assert large == pytest.approx(2.41 * small, rel=0.15)
 
 
 def test_label_at_the_border_stays_inside():
@@ -110,6 +111,58 @@ def test_label_at_the_border_stays_inside():
     ys, xs = np.nonzero(outside.any(axis=2))
     # The plate was moved left and down: all of its width is in the frame.
     assert xs.min() < 150 and xs.max() <= 199 and ys.max() > 10
+
+
+def test_small_instances_are_drawn_over_large_ones():
+    image = np.full((300, 400, 3), 100, np.uint8)
+    large, small = np.zeros((2, 300, 400), bool)
+    large[50:250, 50:350] = True
+    small[100:140, 100:140] = True
+    first = draw_instances(image, [large, small], [0, 1])
+    second = draw_instances(image, [small, large], [1, 0])
+    np.testing.assert_array_equal(first, second)
+    # Half of the small one's colour on what the large one left.
+    below = np.rint((100 + np.array(track_color(0))) / 2)
+    expected = (below + np.array(track_color(1))) / 2
+    assert np.abs(first[120, 120] - expected).max() <= 1
+
+
+@pytest.mark.parametrize('height', [240, 720, 2160])
+@pytest.mark.parametrize('as_rle', [False, True])
+def test_an_object_of_one_pixel_is_seen(height, as_rle):
+    image = np.full((height, height * 16 // 9, 3), 100, np.uint8)
+    mask = np.zeros(image.shape[:2], bool)
+    mask[height // 3, height // 2] = True
+    result = draw_instances(image, [encode(mask) if as_rle else mask], [4])
+    ys, xs = np.nonzero((result != 100).any(axis=2))
+    # A ring of a fortieth of the height round it, and the pixel itself.
+    radius = 1.5 * height / 60 + 2
+    for low, high, center in (
+        (xs.min(), xs.max(), height // 2),
+        (ys.min(), ys.max(), height // 3),
+    ):
+        assert (low + high) / 2 == pytest.approx(center, abs=1)
+        assert (high - low) / 2 == pytest.approx(radius, rel=0.3)
+    color = track_color(4)
+    assert (result[height // 3, height // 2] == color).all()
+    # Its label leaves it visible.
+    text = draw_instances(image, [mask], [4], ['dot 4'])
+    assert (text[height // 3, height // 2] == color).all()
+
+
+def test_grey_frames():
+    image = np.random.default_rng(0).integers(0, 255, (300, 40), np.uint8)
+    colored = np.repeat(image[..., None], 3, axis=2)
+    expected = draw_instances(colored, [_mask()], [3], ['cat 3'])
+    for grey in (image, image[..., None]):
+        result = draw_instances(grey, [_mask()], [3], ['cat 3'])
+        np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize('shape', [(0, 8, 3), (8, 8, 4), (8,), (2, 8, 8, 3)])
+def test_what_is_no_image(shape):
+    with pytest.raises(FrameError, match=r'no shape of an image\. Fix: give'):
+        draw_instances(np.zeros(shape, np.uint8), [], [])
 
 
 def test_nothing_to_draw():

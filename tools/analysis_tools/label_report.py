@@ -3,19 +3,13 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
 from pmvis_mm.structures import PseudoMaskSet, VideoAnnotations
 from pmvis_mm.utils.errors import ConfigError, PMVISError
 from pmvis_mm.utils.fileio import load_json
+from pmvis_mm.utils.named_paths import named_path
 from pmvis_mm.visualization.report import write_report
-
-
-def _named_path(text: str) -> Tuple[str, str]:
-    name, equals, path = text.partition('=')
-    if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=PATH')
-    return name, path
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--sources',
         nargs='+',
-        type=_named_path,
+        type=named_path,
         default=[],
         metavar='NAME=PATH',
         help='candidate masks of every source',

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from mmengine.config import Config
 
 from ...utils.errors import PMVISError
-from ...utils.fileio import dump_json, load_json
+from ...utils.fileio import dump_json, file_sha256, load_json
 
 # What each tool reads of a config, apart from what only changes the log.
 _COMMON = (
@@ -79,7 +79,7 @@ class ContentHashes:
         stat = path.stat()
         entry = self._known.get(str(path))
         if entry is None or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
-            entry = [stat.st_size, stat.st_mtime_ns, _sha256(path)]
+            entry = [stat.st_size, stat.st_mtime_ns, file_sha256(path)]
             self._known[str(path)] = entry
             dump_json(self._known, self.cache_file)
         return entry[2]
@@ -145,14 +145,6 @@ def is_file(value: Any) -> bool:
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> List[str]:
     """Name what differs."""
     return sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
-
-
-def _sha256(path: Path) -> str:
-    sha = hashlib.sha256()
-    with open(path, 'rb') as file:
-        for block in iter(lambda: file.read(1 << 20), b''):
-            sha.update(block)
-    return sha.hexdigest()
 
 
 def _sizes(ann_file: str, img_prefix: str) -> List[Any]:

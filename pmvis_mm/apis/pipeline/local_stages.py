@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from mmengine.logging import print_log
 
 from ...labeling.filtering import filter_missing_data, filter_ria
+from ...review.work_dir import write_review_inputs
 from ...structures import PseudoMaskSet
 from ...utils.fileio import dump_json, load_json
 from ...visualization.overlay_tracks import (
@@ -86,7 +87,8 @@ def make_report(
 
     Args:
         stage (dict): ``final``, ``sources``, ``metrics``, ``filtered``.
-        folder (Path): Gets ``report.html``.
+        folder (Path): Gets ``report.html``, and ``inputs.json`` for the
+            label review.
         data (PipelineData): Data.
         times (list[dict]): Seconds of the stages.
 
@@ -110,6 +112,13 @@ def make_report(
         stage_times=times,
         metrics=_optional_json(stage.get('metrics')),
         filter_stats=_optional_json(stage.get('filtered'), 'stats.json'),
+    )
+    write_review_inputs(
+        folder,
+        stage['final'],
+        stage.get('sources'),
+        data.ann_file,
+        data.img_prefix,
     )
     return folder / 'report.html'
 

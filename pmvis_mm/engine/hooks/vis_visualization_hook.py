@@ -1,7 +1,7 @@
 """Painted frames of videos while a model is tested."""
 
 import os
-from typing import Any, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import mmcv
 from mmengine.fileio import get
@@ -10,6 +10,7 @@ from mmengine.visualization import Visualizer
 
 from ...registry import HOOKS
 from ...utils.errors import ConfigError
+from ...visualization.frame_truth import FrameTruth
 
 
 @HOOKS.register_module()
@@ -33,6 +34,9 @@ class VISVisualizationHook(Hook):
             validation do.
         backend_args (dict, optional): Storage backend of the frames.
             Defaults to None.
+        draw_gt (bool): Whether to paint what the dataset has of a frame,
+            boxes and masks, on the left, and the prediction on the right.
+            Defaults to False: the prediction alone.
 
     Raises:
         ConfigError: If ``frame_interval`` is not positive.
@@ -45,6 +49,7 @@ class VISVisualizationHook(Hook):
         score_thr: float = 0.3,
         test_out_dir: Optional[str] = None,
         backend_args: Optional[dict] = None,
+        draw_gt: bool = False,
     ) -> None:
         if frame_interval < 1:
             raise ConfigError(
@@ -56,7 +61,9 @@ class VISVisualizationHook(Hook):
         self.score_thr = score_thr
         self.test_out_dir = test_out_dir
         self.backend_args = backend_args
+        self.draw_gt = draw_gt
         self._painted = 0
+        self._truths: Dict[str, FrameTruth] = {}
 
     def after_val_iter(
         self,
@@ -67,7 +74,8 @@ class VISVisualizationHook(Hook):
     ) -> None:
         """Paint frames of validation for the visual backends."""
         if self.draw:
-            self._paint_clips(outputs or (), runner.iter, None, '')
+            truth = self._truth(runner, 'val')
+            self._paint_clips(outputs or (), runner.iter, None, '', truth)
 
     def after_test_iter(
         self,
@@ -79,7 +87,19 @@ class VISVisualizationHook(Hook):
         """Paint frames of a test."""
         if self.draw:
             prefix = _frame_folder(runner.test_dataloader.dataset)
-            self._paint_clips(outputs or (), 0, self.test_out_dir, prefix)
+            truth = self._truth(runner, 'test')
+            self._paint_clips(
+                outputs or (), 0, self.test_out_dir, prefix, truth
+            )
+
+    def _truth(self, runner: Any, phase: str) -> Optional[FrameTruth]:
+        """Annotations of a dataset, listed when first asked for."""
+        if not self.draw_gt:
+            return None
+        if phase not in self._truths:
+            loader = getattr(runner, f'{phase}_dataloader')
+            self._truths[phase] = FrameTruth(loader.dataset)
+        return self._truths[phase]
 
     def _paint_clips(
         self,
@@ -87,16 +107,25 @@ class VISVisualizationHook(Hook):
         first_step: int,
         out_dir: Optional[str],
         prefix: str,
+        truth: Optional[FrameTruth],
     ) -> None:
         for clip in clips:
             for sample in clip:
                 if sample.frame_id % self.frame_interval == 0:
-                    self._paint(sample, first_step, out_dir, prefix)
+                    self._paint(sample, first_step, out_dir, prefix, truth)
 
     def _paint(
-        self, sample: Any, first_step: int, out_dir: Optional[str], prefix: str
+        self,
+        sample: Any,
+        first_step: int,
+        out_dir: Optional[str],
+        prefix: str,
+        truth: Optional[FrameTruth],
     ) -> None:
         path = sample.img_path
+        if truth is not None:
+            sample = sample.new()
+            sample.gt_instances = truth.find(path)
         content = get(path, backend_args=self.backend_args)
         out_file = None
         if out_dir is not None:
@@ -105,7 +134,7 @@ class VISVisualizationHook(Hook):
             'test_img' if first_step == 0 else 'val_img',
             mmcv.imfrombytes(content, channel_order='rgb'),
             data_sample=sample,
-            draw_gt=False,
+            draw_gt=truth is not None,
             pred_score_thr=self.score_thr,
             out_file=out_file,
             step=first_step + self._painted,

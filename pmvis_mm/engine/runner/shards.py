@@ -10,7 +10,7 @@ from mmengine.config import Config
 from ...labeling.label_video import LabelResult
 from ...structures import PseudoMaskSet, VideoInfo
 from ...utils.errors import MaskSetError
-from ...utils.fileio import dump_json, load_json
+from ...utils.fileio import dump_json, file_sha256, load_json
 
 
 def fingerprint(*parts: Any) -> str:
@@ -55,15 +55,7 @@ def _file_content(path: Path) -> Dict[str, Any]:
             return dict(config=_plain(parsed, open_files=False))
         except Exception:  # Python, but no config: whatever running it raises
             pass
-    return dict(sha256=_file_hash(path))
-
-
-def _file_hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        for block in iter(lambda: file.read(1 << 20), b''):
-            digest.update(block)
-    return digest.hexdigest()
+    return dict(sha256=file_sha256(path))
 
 
 class ShardStore:

@@ -5,30 +5,43 @@ The protocol of YouTube-VIS (`arXiv:1905.04804
 whole tracks, intersections and unions summed over the frames.
 """
 
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from typing import (
     Any,
+    Collection,
     Dict,
     Iterable,
+    Iterator,
     List,
     Mapping,
     Optional,
     Sequence,
     Tuple,
+    Union,
 )
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
-from ...structures import RLE, BoxTrack, VideoAnnotations
-from ...structures.rle import areas
-from ...utils.errors import AnnotationError
+from ...structures import VideoAnnotations
+from .results_check import check_entry
+from .track_matching import (
+    AREA_RANGES,
+    IOU_THRESHOLDS,
+    MAX_TRACKS,
+    JudgedVideo,
+    Matches,
+    judge_video,
+    match,
+    real_paths,
+)
 
-IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALL_THRESHOLDS = np.linspace(0, 1, 101)
-MAX_TRACKS = (1, 10, 100)
+SHORT_VIDEO = 36
 
-_MaskPath = Sequence[Optional[RLE]]
+# A number of frames: longer videos are long; or the ids of the long ones.
+LongVideos = Union[int, Collection[int]]
 
 
 @dataclass
@@ -42,26 +55,37 @@ class TrackAP:
             NaN for a category without a real instance.
         recall (dict): Number of tracks per video and category (1, 10, 100)
             -> float64, (10, K); NaN likewise.
+        parts (dict[str, TrackAP]): The same for a part of the instances
+            ('small', 'medium', 'large') or videos ('short', 'long').
     """
 
     category_ids: Tuple[int, ...]
     precision: np.ndarray
     recall: Dict[int, np.ndarray]
+    parts: Dict[str, 'TrackAP'] = field(default_factory=dict)
 
     def summary(self) -> Dict[str, float]:
         """Average over categories and thresholds.
 
         Returns:
-            dict: ``AP``, ``AP50``, ``AP75``, ``AR1`` and ``AR10`` in
-            [0, 1]; NaN without any real instance.
+            dict: ``AP``, ``AP50``, ``AP75``, ``AR1`` and ``AR10``; ``AP_``
+            and ``AR_`` (100 tracks) of every part; with parts by length
+            also ``AP_short_long``, the mean of both APs. All in [0, 1],
+            not rounded; NaN without any real instance.
         """
-        return dict(
+        found = dict(
             AP=_mean(self.precision),
             AP50=_mean(self.precision[_threshold(0.5)]),
             AP75=_mean(self.precision[_threshold(0.75)]),
             AR1=_mean(self.recall[1]),
             AR10=_mean(self.recall[10]),
         )
+        for name, part in self.parts.items():
+            found[f'AP_{name}'] = _mean(part.precision)
+            found[f'AR_{name}'] = _mean(part.recall[MAX_TRACKS[-1]])
+        if 'short' in self.parts and 'long' in self.parts:
+            found['AP_short_long'] = (found['AP_short'] + found['AP_long']) / 2
+        return found
 
     def per_category(self) -> Dict[int, float]:
         """AP of every category that has a real instance, by its id."""
@@ -81,54 +105,13 @@ def _mean(values: np.ndarray) -> float:
     return float(valid.mean()) if valid.size else float('nan')
 
 
-def track_iou(
-    first: Sequence[_MaskPath], second: Sequence[_MaskPath]
-) -> np.ndarray:
-    """Compute the spatio-temporal IoU of all pairs of tracks of a video.
-
-    Args:
-        first (Sequence): D tracks, each a list of T masks or None.
-        second (Sequence): G tracks likewise.
-
-    Returns:
-        np.ndarray: float64, (D, G); 0 where both tracks are empty.
-    """
-    inter = np.zeros((len(first), len(second)))
-    if not inter.size:
-        return inter
-    size_one, size_two = np.zeros(len(first)), np.zeros(len(second))
-    for frame in range(len(first[0])):
-        one = [d for d, path in enumerate(first) if path[frame] is not None]
-        two = [g for g, path in enumerate(second) if path[frame] is not None]
-        masks_one = [first[d][frame] for d in one]
-        masks_two = [second[g][frame] for g in two]
-        area_one = areas(masks_one)  # type: ignore[arg-type]
-        size_one[one] += area_one
-        size_two[two] += areas(masks_two)  # type: ignore[arg-type]
-        if one and two:
-            # For a crowd COCO divides by the area of the first mask alone,
-            # which gives the intersections of all pairs in one call.
-            crowd = np.ones(len(two), np.uint8)
-            share = np.asarray(coco_mask.iou(masks_one, masks_two, crowd))
-            inter[np.ix_(one, two)] += np.rint(share * area_one[:, None])
-    union = size_one[:, None] + size_two[None] - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
-
-
-@dataclass
-class _Matches:
-    """What became of the predictions of one video and category."""
-
-    scores: np.ndarray  # (D,), descending
-    matched: np.ndarray  # bool, (10, D)
-    ignored: np.ndarray  # bool, (10, D)
-    num_real: int
-
-
 def evaluate_tracks(
     predictions: Iterable[Mapping[str, Any]],
     truth: VideoAnnotations,
     category_ids: Optional[Sequence[int]] = None,
+    sizes: bool = False,
+    long_videos: Optional[LongVideos] = None,
+    num_workers: int = 0,
 ) -> TrackAP:
     """Judge predicted tracks.
 
@@ -138,113 +121,205 @@ def evaluate_tracks(
     Args:
         predictions (Iterable[Mapping]): Entries of a results.json:
             ``video_id``, ``category_id``, ``score`` and ``segmentations``
-            (per frame a compressed RLE or None).
+            (per frame a compressed RLE or None). Counts of masks are
+            trusted; :func:`check_results` checks a file.
         truth (VideoAnnotations): Read with ``with_masks=True``.
         category_ids (Sequence[int], optional): Categories that count; all
             of the file by default.
+        sizes (bool): Also by size of the object, see
+            :func:`summarize_videos`. Defaults to False.
+        long_videos (int | Collection[int], optional): Also by length of
+            the video, see :func:`summarize_videos`. Defaults to None.
+        num_workers (int): Processes that compare masks; 0: this one.
+            Defaults to 0.
 
     Returns:
         TrackAP: Precision and recall.
 
     Raises:
         AnnotationError: If ``truth`` has an instance without
-            ``segmentations``.
+            ``segmentations``, or a prediction does not fit it: unknown
+            video or category, score that is no number, another number of
+            frames or another mask size.
     """
+    judged = list(judge_videos(predictions, truth, num_workers))
     if category_ids is None:
         category_ids = [category['id'] for category in truth.categories]
-    real = _group_truth(truth)
-    guesses: Dict[Tuple[int, int], List[Mapping[str, Any]]] = {}
-    for entry in predictions:
-        key = (entry['video_id'], entry['category_id'])
-        guesses.setdefault(key, []).append(entry)
-    shape = (len(IOU_THRESHOLDS), len(category_ids))
-    result = TrackAP(
-        tuple(category_ids),
-        np.full((shape[0], len(RECALL_THRESHOLDS), shape[1]), np.nan),
-        {number: np.full(shape, np.nan) for number in MAX_TRACKS},
-    )
-    for k, category in enumerate(category_ids):
-        matches = [
-            _match(
-                guesses.get((video, category), ()),
-                real.get((video, category), ()),
-            )
-            for video in sorted(truth.videos)
-        ]
-        if not sum(m.num_real for m in matches):
-            continue
-        for number in MAX_TRACKS:
-            precision, recall = _accumulate(matches, number)
-            result.recall[number][:, k] = recall
-        result.precision[..., k] = precision
-    return result
+    return summarize_videos(judged, category_ids, sizes, long_videos)
 
 
-def _group_truth(
+def judge_videos(
+    predictions: Iterable[Mapping[str, Any]],
     truth: VideoAnnotations,
-) -> Dict[Tuple[int, int], List[BoxTrack]]:
-    groups: Dict[Tuple[int, int], List[BoxTrack]] = {}
-    for track in truth:
-        if track.segmentations is None:
-            raise AnnotationError(
-                'no masks to compare with',
-                file=truth.file,
-                video=track.video_id,
-                instance=track.id,
-                fix='name a file with "segmentations"',
-            )
-        key = (track.video_id, track.category_id)
-        groups.setdefault(key, []).append(track)
-    return groups
+    num_workers: int = 0,
+) -> Iterator[JudgedVideo]:
+    """Compare all predictions with the truth, video by video.
 
+    Arguments and errors as in :func:`evaluate_tracks`.
 
-def _match(
-    guesses: Sequence[Mapping[str, Any]], real: Sequence[BoxTrack]
-) -> _Matches:
-    """Match greedily, best score first, as COCO does."""
-    scores = np.array([guess['score'] for guess in guesses], float)
-    order = np.argsort(-scores, kind='stable')[: MAX_TRACKS[-1]]
-    real = sorted(real, key=lambda track: track.iscrowd)
-    crowd = np.array([track.iscrowd for track in real], bool)
-    ious = track_iou(
-        [guesses[i]['segmentations'] for i in order],
-        [track.segmentations for track in real],  # type: ignore[misc]
+    Yields:
+        JudgedVideo: For every video, by ascending id.
+    """
+    guesses = group_by_video(predictions, truth)
+    tasks = (
+        (key, truth.videos[key].length, entries, truth.tracks[key])
+        for key, entries in guesses.items()
     )
-    shape = (len(IOU_THRESHOLDS), len(order))
-    matched, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
-    for t, threshold in enumerate(IOU_THRESHOLDS):
-        free = np.ones(len(real), bool)
-        for d in range(len(order)):
-            g = _best(ious[d], free, crowd, min(threshold, 1 - 1e-10))
-            if g is not None:
-                matched[t, d], ignored[t, d] = True, crowd[g]
-                free[g] = crowd[g]  # a crowd takes any number
-    return _Matches(scores[order], matched, ignored, int((~crowd).sum()))
+    if num_workers <= 0:
+        for task in tasks:
+            yield judge_video(*task)
+        return
+    with ProcessPoolExecutor(num_workers, get_context('spawn')) as pool:
+        yield from pool.map(_judge_task, tasks)
 
 
-def _best(
-    ious: np.ndarray, free: np.ndarray, crowd: np.ndarray, threshold: float
-) -> Optional[int]:
-    """Find the free instance of highest IoU; the last one wins a tie."""
-    for group in (~crowd, crowd):
-        usable = np.flatnonzero(free & group & (ious >= threshold))
-        if usable.size:
-            return int(usable[::-1][ious[usable][::-1].argmax()])
-    return None
+def group_by_video(
+    predictions: Iterable[Mapping[str, Any]], truth: VideoAnnotations
+) -> Dict[int, List[Mapping[str, Any]]]:
+    """Check predictions and sort them by video.
+
+    Arguments and errors as in :func:`evaluate_tracks`.
+
+    Returns:
+        dict: Video id, ascending -> its predictions; of all videos.
+    """
+    real_paths(list(truth), truth.file)  # all of them have masks
+    guesses: Dict[int, List[Mapping[str, Any]]] = {
+        key: [] for key in sorted(truth.videos)
+    }
+    categories = {category['id'] for category in truth.categories}
+    for number, entry in enumerate(predictions):
+        check_entry(entry, number, truth, categories)
+        guesses[entry['video_id']].append(entry)
+    return guesses
 
 
-def _accumulate(
-    matches: Sequence[_Matches], max_tracks: int
+def _judge_task(task: tuple) -> JudgedVideo:
+    return judge_video(*task)
+
+
+def summarize_videos(
+    videos: Iterable[JudgedVideo],
+    category_ids: Sequence[int],
+    sizes: bool = False,
+    long_videos: Optional[LongVideos] = None,
+) -> TrackAP:
+    """Compute precision and recall from videos that are judged already.
+
+    Args:
+        videos (Iterable[JudgedVideo]): All videos, in any order.
+        category_ids (Sequence[int]): Categories that count.
+        sizes (bool): Also compute the parts 'small', 'medium' and 'large':
+            the mean area of a track over the frames that show it is up to
+            128 x 128 pixels, up to 256 x 256, or more. Real instances of
+            another size are ignored, and so are predictions of another size
+            that match nothing. Defaults to False.
+        long_videos (int | Collection[int], optional): Also compute the
+            parts 'short' and 'long': a number of frames that a short video
+            has at most, or the ids of the long videos. YouTube-VIS 2022
+            defines neither by a length: its long videos are those that it
+            adds to the ones of 2021. Defaults to None.
+
+    Returns:
+        TrackAP: Precision and recall.
+    """
+    ordered = sorted(videos, key=lambda video: video.video_id)
+    names = list(AREA_RANGES)[1:] if sizes else []
+    result = _TableOfAP(category_ids)
+    parts = {name: _TableOfAP(category_ids) for name in names}
+    if long_videos is not None:
+        parts.update(
+            short=_TableOfAP(category_ids), long=_TableOfAP(category_ids)
+        )
+    for k, category in enumerate(category_ids):
+        present = [v for v in ordered if category in v.tracks]
+        matches = [match(v.tracks[category]) for v in present]
+        result.fill(k, matches)
+        for name in names:
+            within = AREA_RANGES[name]
+            parts[name].fill(
+                k, [match(v.tracks[category], within) for v in present]
+            )
+        if long_videos is not None:
+            is_long = [_is_long(video, long_videos) for video in present]
+            for name, wanted in (('short', False), ('long', True)):
+                parts[name].fill(
+                    k, [m for m, x in zip(matches, is_long) if x == wanted]
+                )
+    return result.finish({name: t.finish() for name, t in parts.items()})
+
+
+def _is_long(video: JudgedVideo, long_videos: LongVideos) -> bool:
+    if isinstance(long_videos, int):
+        return video.length > long_videos
+    return video.video_id in long_videos
+
+
+class _TableOfAP:
+    """Precision and recall, filled category by category."""
+
+    def __init__(self, category_ids: Sequence[int]) -> None:
+        shape = (len(IOU_THRESHOLDS), len(category_ids))
+        self.category_ids = tuple(category_ids)
+        self.precision = np.full(
+            (shape[0], len(RECALL_THRESHOLDS), shape[1]), np.nan
+        )
+        self.recall = {number: np.full(shape, np.nan) for number in MAX_TRACKS}
+
+    def fill(self, column: int, matches: Sequence[Matches]) -> None:
+        """Enter a category, from the matches of every video."""
+        if not sum(m.num_real for m in matches):
+            return
+        for number in MAX_TRACKS:
+            precision, recall = accumulate(matches, number)
+            self.recall[number][:, column] = recall
+        self.precision[..., column] = precision
+
+    def finish(self, parts: Optional[Dict[str, TrackAP]] = None) -> TrackAP:
+        """Return what was filled in."""
+        return TrackAP(
+            self.category_ids, self.precision, self.recall, parts or {}
+        )
+
+
+def accumulate(
+    matches: Sequence[Matches], max_tracks: int
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Compute interpolated precision (10, 101) and final recall (10,)."""
+    """Compute precision and recall of a category.
+
+    Args:
+        matches (Sequence[Matches]): Of every video, by ascending id.
+        max_tracks (int): Predictions of a video that count.
+
+    Returns:
+        tuple: Interpolated precision, float64, (10, 101), and final recall,
+        float64, (10,).
+    """
     scores = np.concatenate([m.scores[:max_tracks] for m in matches])
     order = np.argsort(-scores, kind='stable')
     matched = np.concatenate([m.matched[:, :max_tracks] for m in matches], 1)
     ignored = np.concatenate([m.ignored[:, :max_tracks] for m in matches], 1)
-    matched, ignored = matched[:, order], ignored[:, order]
+    num_real = sum(m.num_real for m in matches)
+    return interpolate(matched[:, order], ignored[:, order], num_real)
+
+
+def interpolate(
+    matched: np.ndarray, ignored: np.ndarray, num_real: int
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Compute precision at fixed recalls.
+
+    Args:
+        matched (np.ndarray): bool, (R, D), predictions by descending score.
+        ignored (np.ndarray): bool, (R, D), neither right nor wrong.
+        num_real (int): Real instances, at least one.
+
+    Returns:
+        tuple: Interpolated precision, float64, (R, 101), and final recall,
+        float64, (R,).
+    """
     right = np.cumsum(matched & ~ignored, axis=1).astype(float)
     wrong = np.cumsum(~matched & ~ignored, axis=1).astype(float)
-    recall = right / sum(m.num_real for m in matches)
+    recall = right / num_real
     precision = right / (right + wrong + np.spacing(1))
     # Precision at a recall is the best one at that recall or beyond.
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]

@@ -29,8 +29,7 @@ class GatherAllMetric(BaseMetric, metaclass=ABCMeta):
             dict: Metrics, the same in every process.
         """
         parts: List[list] = all_gather_object(self.results)
-        # A new list: with one process the gathered one is self.results.
-        everything = [result for part in parts for result in part]
+        everything = self.join(parts)
         self.results.clear()
         metrics: List[Any] = [None]
         if is_main_process():
@@ -42,3 +41,15 @@ class GatherAllMetric(BaseMetric, metaclass=ABCMeta):
             ]
         broadcast_object_list(metrics)
         return metrics[0]
+
+    def join(self, parts: List[list]) -> list:
+        """Join the results of all processes; runs in each of them.
+
+        Args:
+            parts (list[list]): Results of every process, by rank.
+
+        Returns:
+            list: Results for ``compute_metrics``, a new list: with one
+            process the only part is ``self.results``.
+        """
+        return [result for part in parts for result in part]

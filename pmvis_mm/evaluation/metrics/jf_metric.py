@@ -35,6 +35,8 @@ class JFMetric(GatherAllMetric):
         tolerance (float): See
             :func:`~pmvis_mm.evaluation.functional.boundary_f`. Defaults to
             0.008.
+        videowise (bool): Also report the figures of every video, means over
+            its objects, as ``<stage>/<video>/<figure>``. Defaults to False.
         prefix (str, optional): In front of the names of the metrics.
             Defaults to None.
         collect_device (str): 'cpu' or 'gpu', as in mmengine. Defaults to
@@ -53,11 +55,13 @@ class JFMetric(GatherAllMetric):
         skip_first: bool = True,
         skip_last: bool = True,
         tolerance: float = TOLERANCE,
+        videowise: bool = False,
         prefix: Optional[str] = None,
         collect_device: str = 'cpu',
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.truth = read_truth(ann_file)
+        self.videowise = videowise
         self.options: Dict[str, Any] = dict(
             skip_first=skip_first, skip_last=skip_last, tolerance=tolerance
         )
@@ -95,8 +99,14 @@ class JFMetric(GatherAllMetric):
         for record in results:
             for name, quality in record['stages'].items():
                 stages.setdefault(name, JFQuality()).update(quality)
+        groups = {name: q.summary() for name, q in stages.items()}
+        if self.videowise:
+            for name, quality in stages.items():
+                for key, figures in quality.per_video().items():
+                    video = self.truth.videos[key].name
+                    groups[f'{name}/{video}'] = figures
         return {
             f'{name}/{key}': value
-            for name, quality in stages.items()
-            for key, value in quality.summary().items()
+            for name, figures in groups.items()
+            for key, value in figures.items()
         }

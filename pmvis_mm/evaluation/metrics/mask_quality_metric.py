@@ -7,7 +7,14 @@ import numpy as np
 from ...labeling.label_video import LabelResult
 from ...registry import METRICS
 from ...structures import MaskTrack, VideoAnnotations
-from ..functional import MaskQuality, measure_masks
+from ...utils.errors import ConfigError
+from ..functional import (
+    GROUPS,
+    GroupedQuality,
+    MaskQuality,
+    mask_groups,
+    measure_masks,
+)
 from .gather import GatherAllMetric
 from .label_truth import pair_with_truth, read_truth
 
@@ -26,13 +33,18 @@ class MaskQualityMetric(GatherAllMetric):
       ``above_50``, ``above_75`` and ``above_90`` of
       :class:`~pmvis_mm.evaluation.functional.MaskQuality`, over all real
       masks (``real_coverage`` is its ``coverage``),
-    - with ``boundary``, too: ``boundary_f``, the mean F of the outlines.
+    - with ``boundary``, too: ``boundary_f``, the mean F of the outlines,
+    - with ``groups``: the same by source, category, size or occlusion, as
+      ``<stage>/<group>/<name>/<figure>``, such as ``raw/size/small/miou``;
+      see :func:`~pmvis_mm.evaluation.functional.mask_groups`.
 
     Args:
         ann_file (str, optional): YouTube-VIS style json with real masks of
             the same annotations. Defaults to None.
         boundary (bool): Judge outlines, too; takes several times longer.
             Defaults to False.
+        groups (Sequence[str]): Kinds of groups to report: 'source',
+            'category', 'size', 'occlusion'. Defaults to none.
         prefix (str, optional): In front of the names of the metrics.
             Defaults to None.
         collect_device (str): 'cpu' or 'gpu', as in mmengine. Defaults to
@@ -40,6 +52,8 @@ class MaskQualityMetric(GatherAllMetric):
 
     Raises:
         AnnotationError: If ``ann_file`` is malformed or without masks.
+        ConfigError: If a group is unknown, or there is no ``ann_file`` to
+            tell the groups.
     """
 
     # An empty prefix: stage names stand first, 'raw/miou'.
@@ -49,12 +63,21 @@ class MaskQualityMetric(GatherAllMetric):
         self,
         ann_file: Optional[str] = None,
         boundary: bool = False,
+        groups: Sequence[str] = (),
         prefix: Optional[str] = None,
         collect_device: str = 'cpu',
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ann_file = ann_file
         self.boundary = boundary
+        self.groups = tuple(groups)
+        unknown = [name for name in self.groups if name not in GROUPS]
+        if unknown or (self.groups and ann_file is None):
+            raise ConfigError(
+                f'groups={list(groups)!r} with ann_file={ann_file!r}',
+                fix=f'use some of {list(GROUPS)}, and name a file with real '
+                'masks',
+            )
         self.truth: Optional[VideoAnnotations] = None
         if ann_file is not None:
             self.truth = read_truth(ann_file)
@@ -89,7 +112,11 @@ class MaskQualityMetric(GatherAllMetric):
         if self.truth is None:
             return record
         real, guess = pair_with_truth(self.truth, result, tracks)
-        record['quality'] = measure_masks(guess, real, self.boundary)
+        quality = measure_masks(guess, real, self.boundary)
+        record['quality'] = quality
+        if self.groups:
+            record['groups'] = GroupedQuality()
+            record['groups'].add(quality, mask_groups(guess, real))
         return record
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
@@ -110,8 +137,17 @@ class MaskQualityMetric(GatherAllMetric):
         return {
             f'{name}/{key}': value
             for name, records in stages.items()
-            for key, value in _summarise(records).items()
+            for key, value in self._summarise(records).items()
         }
+
+    def _summarise(self, records: List[dict]) -> Dict[str, float]:
+        summary = _summarise(records)
+        pooled = GroupedQuality()
+        for record in records:
+            if 'groups' in record:
+                pooled.update(record['groups'])
+        summary.update(pooled.flat(self.groups))
+        return summary
 
 
 def _summarise(records: List[dict]) -> Dict[str, float]:

@@ -8,7 +8,7 @@ import torch
 from mmengine.structures import BaseDataElement
 
 from ...structures import RLE, VideoInfo
-from ...structures.rle import area, encode
+from ...structures.rle import areas, encode
 from ...utils.errors import ConfigError
 
 
@@ -67,22 +67,21 @@ class PredictedTrack:
         return max(counts, key=rank)
 
 
-def verdict(video_id: int, tracks: Any) -> Dict[str, Any]:
-    """Record what a model says of the tracks of a whole video.
+def verdict(tracks: Any) -> List[tuple]:
+    """Read what a model says of the tracks of a whole video.
 
     Args:
-        video_id (int): Of the video.
         tracks (InstanceData | dict): ``instances_id``, ``start_frames``,
             ``labels`` and ``scores`` of R rows.
 
     Returns:
-        dict: ``video_id`` and ``rows``, tuples in that order.
+        list[tuple]: The R rows, in that order.
     """
     if isinstance(tracks, BaseDataElement):
         tracks = tracks.to_dict()
     names = ('instances_id', 'start_frames', 'labels', 'scores')
     columns = [to_list(tracks[name]) for name in names]
-    return dict(video_id=video_id, rows=list(zip(*columns)))
+    return list(zip(*columns))
 
 
 def to_list(values: Any) -> list:
@@ -108,7 +107,7 @@ def to_rles(masks: Any, video: VideoInfo, frame: int) -> List[Optional[RLE]]:
     """
     if isinstance(masks, torch.Tensor):
         masks = masks.detach().cpu().numpy()
-    rles = []
+    rles: List[RLE] = []
     for mask in masks:
         rle = mask if isinstance(mask, dict) else encode(np.asarray(mask))
         if isinstance(rle['counts'], bytes):
@@ -121,5 +120,5 @@ def to_rles(masks: Any, video: VideoInfo, frame: int) -> List[Optional[RLE]]:
                 frame=frame,
                 fix='let the model rescale its masks to "ori_shape"',
             )
-        rles.append(rle if area(rle) else None)
-    return rles
+        rles.append(rle)
+    return [rle if size else None for rle, size in zip(rles, areas(rles))]

@@ -1,18 +1,28 @@
 """Average precision of video instance segmentation."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
+from mmengine.dist import broadcast_object_list, get_rank, is_main_process
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 
 from ...registry import METRICS
-from ...structures import RLE, VideoAnnotations, VideoInfo
+from ...structures import VideoAnnotations, VideoInfo
 from ...structures.rle import box_rle
 from ...utils.errors import AnnotationError, ConfigError
-from ...utils.fileio import dump_json
-from ..functional import TrackAP, evaluate_tracks
+from ..functional import (
+    TrackAP,
+    find_video_errors,
+    judge_video,
+    summarize_errors,
+    summarize_videos,
+)
+from ..functional.track_ap import LongVideos
 from .gather import GatherAllMetric
-from .predicted_track import PredictedTrack, to_list, to_rles, verdict
+from .label_categories import LabelCategories
+from .open_video import OpenVideo
+from .predicted_track import to_list, to_rles, verdict
+from .results_spool import Piece, ResultSpool, write_results
 
 SCORES = ('mean', 'max')
 _NEEDED = ('scores', 'labels', 'instances_id', 'masks')
@@ -35,6 +45,10 @@ class VISMetric(GatherAllMetric):
     not count). For such a video labels and scores of the frames are not
     looked at.
 
+    A video is judged, and its masks are let go, when its last frame arrives;
+    entries of the results file wait on the disk. Only videos whose frames
+    several processes share are kept until the end.
+
     Categories are matched by ``category_ids`` of the dataset's metainfo,
     else by the names in ``classes``, else by the order of the file. Only
     these categories count.
@@ -43,9 +57,10 @@ class VISMetric(GatherAllMetric):
         ann_file (str): YouTube-VIS style json; with masks unless
             ``format_only``.
         outfile_prefix (str, optional): Also write
-            ``<outfile_prefix>.results.json``, as evaluation servers take
-            it. Defaults to None.
-        format_only (bool): Only write that file: for videos whose truth is
+            ``<outfile_prefix>.results.json`` and
+            ``<outfile_prefix>.results.zip`` with ``results.json``, as
+            evaluation servers take it. Defaults to None.
+        format_only (bool): Only write these files: for videos whose truth is
             not public. Defaults to False.
         classwise (bool): Also report ``AP_<class>``. Defaults to False.
         empty_rle (bool): Whether frames without the instance get an RLE
@@ -53,6 +68,23 @@ class VISMetric(GatherAllMetric):
             metrics do not depend on it. Defaults to False.
         score (str): Score of a track: 'mean' or 'max' over the frames where
             it was predicted. Defaults to 'mean'.
+        by_size (bool): Also report ``AP_small``, ``AR_small``, likewise
+            ``medium`` and ``large``: objects of up to 128 x 128 pixels, up
+            to 256 x 256, and more, on average over the frames that show
+            them. Defaults to False.
+        long_videos (int | Sequence[int], optional): Also report
+            ``AP_short``, ``AP_long``, ``AR_short``, ``AR_long`` and
+            ``AP_short_long``, the mean of both APs, by which YouTube-VIS
+            2022 ranks: the number of frames that a short video has at most,
+            or the ids of the long videos. Those of 2022 are the ones that
+            it adds to the videos of 2021, so that there the ids are needed;
+            36 is the longest video of 2019. Defaults to None.
+        error_breakdown (bool): Also report ``error_<kind>``, by how much
+            AP50 would rise if errors of this kind were mended, and
+            ``error_<kind>_count``; kinds are told in
+            :mod:`pmvis_mm.evaluation.functional.track_errors`. Takes
+            several times longer. Defaults to False.
+        zip_results (bool): Whether to write the zip too. Defaults to True.
         prefix (str): In front of the names of the metrics. Defaults to
             'vis'.
         collect_device (str): 'cpu' or 'gpu', as in mmengine. Defaults to
@@ -74,6 +106,10 @@ class VISMetric(GatherAllMetric):
         classwise: bool = False,
         empty_rle: bool = False,
         score: str = 'mean',
+        by_size: bool = False,
+        long_videos: Optional[LongVideos] = None,
+        error_breakdown: bool = False,
+        zip_results: bool = True,
         prefix: Optional[str] = 'vis',
         collect_device: str = 'cpu',
     ) -> None:
@@ -93,6 +129,15 @@ class VISMetric(GatherAllMetric):
         self.classwise = classwise
         self.empty_rle = empty_rle
         self.score = score
+        self.by_size = by_size
+        self.long_videos = long_videos
+        self.error_breakdown = error_breakdown
+        self.zip_results = zip_results
+        self._open: Dict[int, OpenVideo] = {}
+        self._closed: Set[int] = set()
+        self._spool: Optional[ResultSpool] = None
+        if outfile_prefix is not None:
+            self._spool = ResultSpool(outfile_prefix)
         self.truth = VideoAnnotations.from_file(
             ann_file, with_masks=not format_only, clip_boxes=True
         )
@@ -115,7 +160,7 @@ class VISMetric(GatherAllMetric):
 
     # ------------------------------------------------------------ process
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the predictions of a batch as compact records.
+        """Keep the predictions of a batch; judge videos that are complete.
 
         Args:
             data_batch (Any): Not used.
@@ -127,20 +172,33 @@ class VISMetric(GatherAllMetric):
 
         Raises:
             AnnotationError: If a video or frame is not in ``ann_file``.
-            ConfigError: If predictions are missing or masks have another
-                size than the video.
+            ConfigError: If predictions are missing, a score is no finite
+                number, a label has no class or masks have another size than
+                the video.
+            OutputError: If the disk does not take the results.
         """
         for clip in data_samples:
+            videos: Dict[int, OpenVideo] = {}
             for sample in clip['video_data_samples']:
                 if isinstance(sample, BaseDataElement):
                     sample = sample.to_dict()
-                self.results.append(self._record(sample))
-            if clip.get('pred_tracks') is not None:
-                video_id = self.results[-1]['video_id']
-                self.results.append(verdict(video_id, clip['pred_tracks']))
+                info, frame = self._locate(sample)
+                if info.id in self._closed:
+                    continue  # a padding sampler gives it once more
+                video = self._open.setdefault(info.id, OpenVideo(info))
+                video.add(frame, self._record(sample, info, frame))
+                videos[info.id] = video
+            if videos and clip.get('pred_tracks') is not None:
+                video.judge(verdict(clip['pred_tracks']))
+            for key, video in videos.items():
+                if video.complete:
+                    self.results.append(self._close(video))
+                    del self._open[key]
+                    self._closed.add(key)
 
-    def _record(self, sample: Dict[str, Any]) -> Dict[str, Any]:
-        video, frame = self._locate(sample)
+    def _record(
+        self, sample: Dict[str, Any], video: VideoInfo, frame: int
+    ) -> Dict[str, Any]:
         found: Any = sample.get('pred_track_instances', {})
         missing = [key for key in _NEEDED if key not in found]
         if missing:
@@ -151,8 +209,6 @@ class VISMetric(GatherAllMetric):
                 fix='evaluate a video instance segmentation model',
             )
         return dict(
-            video_id=video.id,
-            frame_id=frame,
             ids=to_list(found['instances_id']),
             labels=to_list(found['labels']),
             scores=to_list(found['scores']),
@@ -184,143 +240,157 @@ class VISMetric(GatherAllMetric):
             )
         return video, int(frame)
 
-    # ------------------------------------------------------------ compute
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
-        """Join the records to tracks, write and judge them.
+    # -------------------------------------------------------------- judge
+    def _close(self, video: OpenVideo) -> Dict[str, Any]:
+        """Judge a video and keep no mask in memory."""
+        entries = video.entries(self.score, self._categories().of)
+        if self._spool is not None:
+            listed = self._for_server(entries, video.video)
+            self._spool.add(video.video.id, listed)
+        return self._compare(video.video, entries)
 
-        Args:
-            results (list[dict]): Records of all processes, in any order.
-
-        Returns:
-            dict: Values in [0, 1], not rounded; empty if ``format_only``.
-
-        Raises:
-            AnnotationError: If classes of the dataset are not in the file.
-            ConfigError: If a label has no class.
-        """
-        category_ids = self._category_ids()
-        tracks = self._tracks(results, category_ids)
-        if self.outfile_prefix is not None:
-            path = f'{self.outfile_prefix}.results.json'
-            dump_json(self._for_server(tracks), path)
-            print_log(f'{len(tracks)} tracks written to {path}', 'current')
+    def _compare(
+        self, video: VideoInfo, entries: List[Dict[str, Any]]
+    ) -> Dict[str, Any]:
+        record: Dict[str, Any] = dict(video_id=video.id)
         if self.format_only:
-            return {}
-        quality = evaluate_tracks(tracks, self.truth, category_ids)
-        return self._report(quality)
+            return record
+        real = self.truth.tracks[video.id]
+        record['judged'] = judge_video(video.id, video.length, entries, real)
+        if self.error_breakdown:
+            record['errors'] = find_video_errors(video.id, entries, real)
+        return record
 
     def _for_server(
-        self, tracks: List[Dict[str, Any]]
+        self, entries: List[Dict[str, Any]], video: VideoInfo
     ) -> List[Dict[str, Any]]:
         """Fill frames without the instance as ``empty_rle`` says."""
         if not self.empty_rle:
-            return tracks
-        filled = []
-        for track in tracks:
-            video = self.truth.videos[track['video_id']]
-            empty = box_rle((0, 0, 0, 0), video.height, video.width)
-            masks = [rle or empty for rle in track['segmentations']]
-            filled.append(dict(track, segmentations=masks))
-        return filled
+            return entries
+        empty = box_rle((0, 0, 0, 0), video.height, video.width)
+        return [
+            dict(entry, segmentations=[m or empty for m in masks])
+            for entry, masks in ((e, e['segmentations']) for e in entries)
+        ]
+
+    # ------------------------------------------------------------ compute
+    def evaluate(self, size: int) -> Dict[str, float]:
+        """Compute the metrics from the videos of all processes.
+
+        Args:
+            size (int): Ignored; length of the dataset.
+
+        Returns:
+            dict: Metrics, the same in every process.
+
+        Raises:
+            AnnotationError: If classes of the dataset are not in the file.
+            ConfigError: As in :meth:`process`.
+            OutputError: If the results cannot be written.
+        """
+        self.results.extend(self._open.values())
+        try:
+            return super().evaluate(size)
+        finally:
+            self.results.clear()
+            self._open.clear()
+            self._closed.clear()
+            if self._spool is not None:
+                self._spool.close()
+
+    def join(self, parts: List[list]) -> list:
+        """Judge what is left and write the results; in every process.
+
+        Args:
+            parts (list[list]): Videos of every process, judged or open.
+
+        Returns:
+            list[dict]: One record for each video that was predicted; what a
+            padding sampler doubled is dropped.
+        """
+        judged: Dict[int, Dict[str, Any]] = {}
+        owners: Dict[int, int] = {}
+        for owner, part in enumerate(parts):
+            for record in part:
+                if not isinstance(record, OpenVideo):
+                    owners.setdefault(record['video_id'], owner)
+                    judged.setdefault(record['video_id'], record)
+        rest: Dict[int, OpenVideo] = {}
+        for record in (r for part in parts for r in part):
+            if isinstance(record, OpenVideo) and record.video.id not in owners:
+                rest.setdefault(record.video.id, record).merge(record)
+        for key, video in rest.items():
+            owners[key] = 0
+            if is_main_process():
+                judged[key] = self._close(video)
+        if self._spool is not None:
+            self._write(owners, self._spool)
+        return list(judged.values())
+
+    def _write(self, owners: Dict[int, int], spool: ResultSpool) -> None:
+        pieces = self._pieces(owners, spool)
+        if not is_main_process():
+            for _ in pieces:  # takes part in sending them
+                pass
+            return
+        number = write_results(spool.prefix, pieces, self.zip_results)
+        print_log(
+            f'{number} tracks written to {spool.prefix}.results.json',
+            'current',
+        )
+
+    @staticmethod
+    def _pieces(owners: Dict[int, int], spool: ResultSpool) -> Iterator[Piece]:
+        """Send the videos to the main process, by ascending id."""
+        for key, owner in sorted(owners.items()):
+            mine = get_rank() == owner
+            piece: List[Any] = [spool.read(key) if mine else None]
+            broadcast_object_list(piece, src=owner)
+            yield piece[0]
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """Average over videos, categories and thresholds.
+
+        Args:
+            results (list[dict]): Videos that are judged.
+
+        Returns:
+            dict: Values, not rounded; empty if ``format_only``.
+
+        Raises:
+            AnnotationError: If classes of the dataset are not in the file.
+        """
+        category_ids = self._categories().ids
+        if self.format_only:
+            return {}
+        seen = {record['video_id'] for record in results}
+        # Nothing was predicted for these: all that is real was missed.
+        for key, video in self.truth.videos.items():
+            if key not in seen:
+                results.append(self._compare(video, []))
+        quality = summarize_videos(
+            [record['judged'] for record in results],
+            category_ids,
+            self.by_size,
+            self.long_videos,
+        )
+        metrics = self._report(quality)
+        if self.error_breakdown:
+            errors = [record['errors'] for record in results]
+            metrics.update(summarize_errors(errors, category_ids).flat())
+        return metrics
 
     def _report(self, quality: TrackAP) -> Dict[str, float]:
         metrics = quality.summary()
         if self.classwise:
             names = {c['id']: c['name'] for c in self.truth.categories}
             for key, value in quality.per_category().items():
-                metrics[f'AP_{names[key]}'] = value
+                name = f'AP_{names[key]}'
+                # A class may be called "small", or like another one.
+                metrics[f'{name}_{key}' if name in metrics else name] = value
         return metrics
 
-    def _category_ids(self) -> Tuple[int, ...]:
-        """Category id of every label."""
-        known = {c['id']: c.get('name') for c in self.truth.categories}
-        meta = self.dataset_meta or {}
-        if 'category_ids' in meta:
-            wanted = tuple(meta['category_ids'])
-            missing = [key for key in wanted if key not in known]
-        elif 'classes' in meta:
-            by_name = {name: key for key, name in known.items()}
-            missing = [n for n in meta['classes'] if n not in by_name]
-            wanted = tuple(by_name.get(n, -1) for n in meta['classes'])
-        else:
-            return tuple(known)
-        if missing:
-            raise AnnotationError(
-                f'classes of the dataset are not in this file: {missing[:5]}',
-                file=self.ann_file,
-                fix='give metric and dataset the same ann_file',
-            )
-        return wanted
-
-    def _tracks(
-        self, results: List[dict], category_ids: Sequence[int]
-    ) -> List[Dict[str, Any]]:
-        # Sorted, so that the outcome does not depend on who did what.
-        # A padding sampler may have doubled frames: the first one counts.
-        frames = {
-            (r['video_id'], r['frame_id']): r
-            for r in results[::-1]
-            if 'rows' not in r
-        }
-        verdicts = {r['video_id']: r['rows'] for r in results if 'rows' in r}
-        tracks: Dict[Tuple[int, int], PredictedTrack] = {}
-        for (video_id, frame), record in sorted(
-            frames.items(), key=lambda item: item[0]
-        ):
-            for number, key in enumerate(record['ids']):
-                track = tracks.setdefault((video_id, key), PredictedTrack())
-                track.add(
-                    frame,
-                    record['labels'][number],
-                    record['scores'][number],
-                    record['masks'][number],
-                )
-        judged = [
-            (*key, 0, track.label(), track.score(self.score))
-            for key, track in tracks.items()
-            if key[0] not in verdicts
-        ]
-        for video_id, rows in sorted(verdicts.items()):
-            judged.extend((video_id, *row) for row in rows)
-        return [
-            dict(
-                video_id=video_id,
-                score=score,
-                category_id=self._category(label, category_ids, video_id),
-                segmentations=self._masks(tracks, video_id, key, start),
-            )
-            for video_id, key, start, label, score in judged
-        ]
-
-    def _masks(
-        self,
-        tracks: Mapping[Tuple[int, int], PredictedTrack],
-        video_id: int,
-        key: int,
-        start: int,
-    ) -> List[Optional[RLE]]:
-        """List the masks of a track, from frame ``start`` on."""
-        track = tracks.get((video_id, key))
-        if track is None:
-            raise ConfigError(
-                f'pred_tracks names instance {key}, which no frame has',
-                video=video_id,
-                fix='let the model judge only tracks of its frames',
-            )
-        return [
-            track.masks.get(t) if t >= start else None
-            for t in range(self.truth.videos[video_id].length)
-        ]
-
-    def _category(
-        self, label: int, category_ids: Sequence[int], video: int
-    ) -> int:
-        if not 0 <= label < len(category_ids):
-            raise ConfigError(
-                f'predicted label {label} but there are '
-                f'{len(category_ids)} classes',
-                file=self.ann_file,
-                video=video,
-                fix='set num_classes of the model to that of the dataset',
-            )
-        return category_ids[label]
+    def _categories(self) -> LabelCategories:
+        return LabelCategories(
+            self.dataset_meta or {}, self.truth.categories, self.ann_file
+        )

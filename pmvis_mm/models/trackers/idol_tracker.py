@@ -1,7 +1,7 @@
 """Online association of IDOL: embeddings against a short memory."""
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 import torch
 import torch.nn.functional as F
@@ -83,8 +83,8 @@ class IDOLTracker:
     matters. Per frame: mask NMS; similarity of each detection to the memory
     of each live track; detections choose in the order of their score, each
     track once; what is left and confident starts a track. It reproduces the
-    public code (VNext). A plain object: no parameters, no state dict, and
-    memory only for the tracks of the last ``memory_frames`` frames.
+    public code (VNext). A plain object: no parameters, and memory only for
+    the tracks of the last ``memory_frames`` frames.
 
     Args:
         init_score_thr (float): While no track is alive, detections of a
@@ -211,6 +211,44 @@ class IDOLTracker:
         ids = scores.new_full((len(scores),), NO_TRACK, dtype=torch.long)
         ids[index] = torch.tensor(found, dtype=torch.long).to(ids.device)
         return ids
+
+    def state_dict(self) -> Dict[str, Any]:
+        """Tell what a tracker must know to go on with the video.
+
+        Returns:
+            dict: Numbers, lists and tensors on CPU, copies of its own.
+        """
+        tracks = self._tracks.values()
+        return dict(
+            next_id=self._next_id,
+            last_frame=self._last_frame,
+            ids=list(self._tracks),
+            memory=[track.memory.cpu().clone() for track in tracks],
+            embeds=[track.embeds.cpu().clone() for track in tracks],
+            scores=[track.scores.cpu().clone() for track in tracks],
+            last_frames=[track.last_frame for track in tracks],
+            hits=[track.hits for track in tracks],
+        )
+
+    def load_state_dict(
+        self, state: Mapping[str, Any], device: Union[str, torch.device]
+    ) -> None:
+        """Go on where another tracker with the same options has stopped.
+
+        Args:
+            state (Mapping): From :meth:`state_dict`.
+            device (str | torch.device): Of the embeddings to come.
+        """
+        self._next_id = state['next_id']
+        self._last_frame = state['last_frame']
+        columns = [
+            [tensor.to(device, copy=True) for tensor in state[name]]
+            for name in ('memory', 'embeds', 'scores')
+        ]
+        rows = zip(*columns, state['last_frames'], state['hits'])
+        self._tracks = {
+            track_id: _Track(*row) for track_id, row in zip(state['ids'], rows)
+        }
 
     def _check_frame(self, frame_id: int) -> None:
         if self._last_frame is not None and frame_id <= self._last_frame:

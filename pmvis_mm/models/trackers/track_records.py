@@ -1,7 +1,7 @@
 """What the tracks of a video add up to: classes and scores."""
 
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 import torch
 from mmengine.structures import InstanceData
@@ -117,6 +117,41 @@ class TrackRecords:
             track_id: record
             for track_id, record in self._records.items()
             if frame_id - record.last < _MISSES or record.hits >= _MIN_HITS
+        }
+
+    def state_dict(self) -> Dict[str, Any]:
+        """Tell what other records must know to go on with the video.
+
+        Returns:
+            dict: Numbers, lists and two tensors, float64, (n, K).
+        """
+        records = list(self._records.values())
+        none = torch.zeros(0, max(self._num_classes, 0), dtype=torch.float64)
+        totals = [none, *(r.total[None] for r in records)]
+        highest = [none, *(r.highest[None] for r in records)]
+        return dict(
+            num_frames=self._num_frames,
+            num_classes=self._num_classes,
+            ids=list(self._records),
+            spans=[(r.start, r.last, r.hits) for r in records],
+            total=torch.cat(totals),
+            highest=torch.cat(highest),
+        )
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where other records have stopped.
+
+        Args:
+            state (Mapping): From :meth:`state_dict`.
+        """
+        self._num_frames = state['num_frames']
+        self._num_classes = state['num_classes']
+        sums = zip(state['total'].clone(), state['highest'].clone())
+        self._records = {
+            track_id: _Record(start, last, hits, total, highest)
+            for track_id, (start, last, hits), (total, highest) in zip(
+                state['ids'], state['spans'], sums
+            )
         }
 
     def finish(

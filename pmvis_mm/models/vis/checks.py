@@ -1,6 +1,6 @@
 """What the parts of a model must have in common."""
 
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from mmdet.structures import SampleList
 from torch import nn
@@ -65,3 +65,27 @@ def check_same_size(key_samples: SampleList, ref_samples: SampleList) -> None:
                 '(share_random_params=True), as '
                 'configs/_base_/pipelines/pseudo_tube.py does',
             )
+
+
+def check_test_cfg(
+    test_cfg: Optional[Mapping[str, Any]], defaults: Mapping[str, Any]
+) -> Dict[str, Any]:
+    """Complete options of testing.
+
+    Args:
+        test_cfg (Mapping, optional): Those that were given.
+        defaults (Mapping): Of all options.
+
+    Returns:
+        dict: All of them.
+
+    Raises:
+        ConfigError: If one is unknown.
+    """
+    unknown = sorted(set(test_cfg or {}) - set(defaults))
+    if unknown:
+        raise ConfigError(
+            f'test_cfg has unknown options {unknown}',
+            fix=f'choose from {sorted(defaults)}',
+        )
+    return {**defaults, **(test_cfg or {})}

@@ -1,6 +1,6 @@
 """IDOL, an online video instance segmentation model, and its relatives."""
 
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import torch
 from mmdet.models.mot import BaseMOTModel
@@ -19,7 +19,7 @@ from ..dense_heads.reference_frames import ReferenceFrames
 from ..detectors import FrameOutputs
 from ..utils import full_size_masks, select_queries
 from ..utils.frame_pairs import FramePair, make_pair, pair_boxes
-from .checks import check_loss_inputs, check_same_size
+from .checks import check_loss_inputs, check_same_size, check_test_cfg
 from .online_video import OnlineVideo, ends_video, flatten, split_chunks
 
 _TEST_CFG: Dict[str, Any] = dict(
@@ -81,7 +81,7 @@ class IDOL(BaseMOTModel):
         self.mask_head = MODELS.build(mask_head)
         self.track_head = MODELS.build(track_head)
         self.tracker: Any = tracker and MODELS.build(tracker)
-        self.test_cfg = _check_test_cfg(test_cfg or {})
+        self.test_cfg = check_test_cfg(test_cfg, _TEST_CFG)
         self._video: Optional[OnlineVideo] = None
         check_loss_inputs(self.mask_head.needs, self.data_preprocessor)
 
@@ -274,7 +274,7 @@ class IDOL(BaseMOTModel):
             # Only one video can end within a chunk, with its last frame.
             if ends_video(samples[chunk.stop - 1]):
                 clip = data_samples[(chunk.stop - 1) // inputs.size(1)]
-                clip.pred_tracks = self._finish()
+                clip.pred_tracks = self.finish_video()
         return data_samples
 
     def _predict_chunk(
@@ -359,9 +359,18 @@ class IDOL(BaseMOTModel):
         self._video.check_size(sample)
         return self._video
 
-    def _finish(self) -> InstanceData:
-        """Judge the tracks of a video that is over."""
-        assert self._video is not None
+    def finish_video(self) -> Optional[InstanceData]:
+        """Judge the tracks of a video that is over.
+
+        For videos whose length was not known before (no
+        ``ori_video_length``).
+
+        Returns:
+            InstanceData, optional: See ``TrackRecords.finish``; None if no
+            video is under way.
+        """
+        if self._video is None:
+            return None
         records, self._video = self._video.records, None
         return records.finish(
             self.test_cfg['multi_class'],
@@ -369,12 +378,21 @@ class IDOL(BaseMOTModel):
             self.test_cfg['temporal_score'],
         )
 
+    def video_state(self) -> Optional[Dict[str, Any]]:
+        """Tell what is remembered of the video that is under way.
 
-def _check_test_cfg(test_cfg: Dict[str, Any]) -> Dict[str, Any]:
-    unknown = sorted(set(test_cfg) - set(_TEST_CFG))
-    if unknown:
-        raise ConfigError(
-            f'test_cfg has unknown options {unknown}',
-            fix=f'choose from {sorted(_TEST_CFG)}',
+        Returns:
+            dict, optional: Numbers, lists and tensors on CPU, of a size
+            that does not grow with the frames; None without a video.
+        """
+        if self._video is None:
+            return None
+        return dict(
+            video=self._video.state_dict(), tracker=self.tracker.state_dict()
         )
-    return dict(_TEST_CFG, **test_cfg)
+
+    def load_video_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with a video where :meth:`video_state` was taken."""
+        self._video = OnlineVideo.from_state_dict(state['video'])
+        device = next(self.parameters()).device
+        self.tracker.load_state_dict(state['tracker'], device)

@@ -1,7 +1,6 @@
 """Running a trained video instance segmentation model over frames."""
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import (
     Any,
@@ -15,20 +14,18 @@ from typing import (
     Union,
 )
 
-import numpy as np
-import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
 from ...registry import MODELS
-from ...structures.rle import encode
 from ...utils.checkpoint import load_weights, read_checkpoint
 from ...utils.errors import ConfigError
 from ...utils.num_classes import set_num_classes
+from .clip_walk import ClipPrediction, ClipWalk
 
 
 def init_vis_model(
@@ -111,11 +108,11 @@ def _dataset_meta(meta: Mapping[str, Any], cfg: Config) -> Dict[str, Any]:
     if not stored and 'CLASSES' in meta:
         stored = dict(classes=meta['CLASSES'])
     if not stored:
-        stored = _test_dataset(cfg).get('metainfo')
+        stored = test_dataset_of(cfg).get('metainfo')
     return {str(key).lower(): value for key, value in (stored or {}).items()}
 
 
-def _test_dataset(cfg: Config) -> Mapping[str, Any]:
+def test_dataset_of(cfg: Config) -> Mapping[str, Any]:
     """Find the innermost dataset of the test dataloader."""
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     while 'dataset' in dataset:
@@ -137,7 +134,7 @@ def build_frame_pipeline(cfg: Config) -> Compose:
     Raises:
         ConfigError: If there is no such pipeline.
     """
-    pipeline = _test_dataset(cfg).get('pipeline')
+    pipeline = test_dataset_of(cfg).get('pipeline')
     if not pipeline:
         raise ConfigError(
             'no test_dataloader.dataset.pipeline in this config',
@@ -166,28 +163,6 @@ def _without_loading(pipeline: Sequence[Mapping]) -> List[Dict[str, Any]]:
 
 
 # ----------------------------------------------------------------- inference
-@dataclass
-class ClipPrediction:
-    """What a model says after one forward.
-
-    Attributes:
-        start (int): 0-based index of the first frame of the clip.
-        frames (list[InstanceData]): Per frame, on the CPU, at the size of
-            the frame: ``bboxes`` (N, 4), half-open xyxy, pixels; ``scores``
-            (N, ); ``labels`` (N, ); ``instances_id`` (N, ) and ``masks``, a
-            list of N compressed RLE.
-        tracks (InstanceData, optional): What the whole video says about the
-            tracks, with its last clip and from models that judge tracks
-            (IDOL): ``instances_id``, ``labels``, ``scores`` and
-            ``start_frames``, (M, ) each; one track may have several rows,
-            one for each class. See ``TrackRecords.finish``.
-    """
-
-    start: int
-    frames: List[InstanceData]
-    tracks: Optional[InstanceData] = None
-
-
 def iter_predictions(
     model: BaseModel, frames: Any, clip_length: Optional[int] = 1
 ) -> Iterator[Tuple[int, InstanceData]]:
@@ -195,7 +170,7 @@ def iter_predictions(
 
     Args:
         model (BaseModel): See :func:`iter_clips`.
-        frames (Sequence): See there.
+        frames (Sequence | Iterable): See there.
         clip_length (int, optional): See there.
 
     Yields:
@@ -210,7 +185,10 @@ def iter_predictions(
 
 
 def iter_clips(
-    model: BaseModel, frames: Any, clip_length: Optional[int] = 1
+    model: BaseModel,
+    frames: Any,
+    clip_length: Optional[int] = 1,
+    clip_overlap: int = 0,
 ) -> Iterator[ClipPrediction]:
     """Predict the instances of a video, clip by clip.
 
@@ -218,78 +196,31 @@ def iter_clips(
         model (BaseModel): From :func:`init_vis_model`. Online models
             (MaskTrack R-CNN, IDOL) keep their tracks from call to call and
             start anew at frame 0: walk over one video at a time.
-        frames (Sequence): Has ``len()`` and gives at ``[t]`` a uint8
-            (H, W, 3) BGR frame, such as a ``FrameReader``.
+        frames (Sequence | Iterable): uint8 (H, W, 3) BGR frames. Either has
+            ``len()`` and gives a frame at ``[t]``, such as a
+            ``FrameReader``, or is iterated over once; then the verdicts of
+            models that judge tracks come after the last frame, with a clip
+            without frames.
         clip_length (int, optional): Frames per forward. 1 suits online
             models; None gives the whole video at once, for models that
-            reason over clips (Mask2Former), at the cost of memory. A model
-            of clips does not link ids across clips.
+            reason over clips (Mask2Former), at the cost of memory.
+        clip_overlap (int): Frames that a clip has in common with the one
+            before, by which the ids of a model of clips are linked; without
+            (0, the default) they are not. See :class:`ClipWalk`.
 
-    Yields:
-        ClipPrediction: Of the next frames.
+    Returns:
+        Iterator[ClipPrediction]: Of the next frames.
 
     Raises:
-        ConfigError: If the config has no test pipeline, ``clip_length`` is
-            not positive, or the model predicts no tracks.
+        ConfigError: If the config has no test pipeline, ``clip_length`` or
+            ``clip_overlap`` is out of range, or the model predicts no
+            tracks.
     """
-    if clip_length is not None and clip_length < 1:
-        raise ConfigError(
-            f'clip_length={clip_length} is not positive',
-            fix='give a number of frames, or None for the whole video',
-        )
-    pipeline = build_frame_pipeline(model.cfg)
-    total = len(frames)
-    step = clip_length or max(total, 1)
-    for start in range(0, total, step):
-        indices = range(start, min(start + step, total))
-        yield _forward(model, pipeline, frames, indices)
-
-
-def _forward(
-    model: BaseModel, pipeline: Compose, frames: Any, indices: range
-) -> ClipPrediction:
-    """Give a clip to the model."""
-    images: List[np.ndarray] = [frames[t] for t in indices]
-    shapes = [image.shape[:2] for image in images]
-    packed = pipeline(
-        dict(
-            img=images,
-            img_id=[t + 1 for t in indices],
-            img_path=[''] * len(images),
-            img_shape=list(shapes),
-            ori_shape=list(shapes),
-            scale_factor=[(1.0, 1.0)] * len(images),
-            frame_id=list(indices),
-            video_id=[0] * len(images),
-            video_length=[len(frames)] * len(images),
-            ori_video_length=[len(frames)] * len(images),
-        )
+    walk = ClipWalk(
+        model, build_frame_pipeline(model.cfg), clip_length, clip_overlap
     )
-    with torch.no_grad():
-        (result,) = model.test_step(pseudo_collate([packed]))
-    tracks = result.get('pred_tracks')
-    samples = list(result.video_data_samples)
-    del result, packed, images  # dense masks go as they are encoded
-    samples.reverse()
-    return ClipPrediction(
-        indices.start,
-        [_prediction(samples.pop(), t) for t in indices],
-        None if tracks is None else tracks.to('cpu'),
-    )
-
-
-def _prediction(sample: Any, frame: int) -> InstanceData:
-    found = sample.get('pred_track_instances')
-    if found is None or 'masks' not in found:
-        raise ConfigError(
-            'the model predicts no tracks with masks',
-            frame=frame,
-            fix='give a video instance segmentation model',
-        )
-    found = found.to('cpu')
-    masks = found.pop('masks')
-    found.masks = [
-        mask if isinstance(mask, dict) else encode(np.asarray(mask))
-        for mask in masks
-    ]
-    return found
+    if hasattr(frames, '__len__') and hasattr(frames, '__getitem__'):
+        total = len(frames)
+        yield from walk.run((frames[t] for t in range(total)), total)
+    else:
+        yield from walk.run(frames)

@@ -1,7 +1,16 @@
 """What an online model keeps of the video that it is watching."""
 
 from dataclasses import dataclass, field
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from mmdet.structures import DetDataSample
 
@@ -30,6 +39,28 @@ class OnlineVideo:
         """Begin with the video of a frame."""
         height, width = sample.ori_shape[:2]
         return cls(sample.get('video_id'), (height, width))
+
+    def state_dict(self) -> Dict[str, Any]:
+        """Tell what has to be known to go on with the video.
+
+        Returns:
+            dict: Numbers, lists and tensors on CPU.
+        """
+        return dict(
+            video_id=self.video_id,
+            ori_shape=self.ori_shape,
+            last_frame=self.last_frame,
+            records=self.records.state_dict(),
+        )
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> 'OnlineVideo':
+        """Make the object again that :meth:`state_dict` has described."""
+        video = cls(
+            state['video_id'], tuple(state['ori_shape']), state['last_frame']
+        )
+        video.records.load_state_dict(state['records'])
+        return video
 
     def continues_with(self, sample: DetDataSample) -> bool:
         """Whether a frame belongs to the same showing of the same video."""

@@ -14,6 +14,7 @@ from pmvis_mm.engine import VISVisualizationHook
 from pmvis_mm.structures.rle import box_rle
 from pmvis_mm.utils.errors import ConfigError
 from pmvis_mm.visualization.local_visualizer import VISLocalVisualizer
+from pmvis_mm.visualization.overlay import track_color
 
 SIZE = (240, 320)
 
@@ -119,3 +120,46 @@ def test_nothing_is_painted_unless_asked(runner, tmp_path):
 def test_bad_interval():
     with pytest.raises(ConfigError, match='frame_interval=0.*1 or more'):
         VISVisualizationHook(frame_interval=0)
+
+
+def test_truth_is_painted_on_the_left(runner, tmp_path):
+    sample = clip(tmp_path, 'a', [0])
+    path = sample[0].img_path
+    mask = box_rle((200, 50, 300, 200), *SIZE)
+    images = [
+        dict(
+            img_path=path,
+            height=SIZE[0],
+            width=SIZE[1],
+            instances=[
+                dict(
+                    bbox=[200.0, 50, 300, 200],
+                    bbox_label=0,
+                    instance_id=7,
+                    mask=mask,
+                )
+            ],
+        )
+    ]
+
+    class Videos:
+        def __len__(self):
+            return 1
+
+        def get_data_info(self, index):
+            return dict(images=images)
+
+    runner.test_dataloader.dataset = Videos()
+    out = tmp_path / 'shown'
+    hook = VISVisualizationHook(True, test_out_dir=str(out), draw_gt=True)
+    hook.after_test_iter(runner, 0, None, [sample])
+    (file,) = shown(out)
+    painted = cv2.imread(str(out / file)).astype(int)
+    assert painted.shape == (SIZE[0], 2 * SIZE[1], 3)
+    truth = (100 + np.array(track_color(7))) / 2
+    found = (100 + np.array(track_color(1))) / 2
+    assert np.abs(painted[150, 250] - truth).max() <= 1
+    assert (painted[150, 50] == 100).all()  # nothing predicted on the left
+    assert np.abs(painted[150, 320 + 50] - found).max() <= 1
+    assert (painted[150, 320 + 250] == 100).all()
+    assert 'gt_instances' not in sample[0]

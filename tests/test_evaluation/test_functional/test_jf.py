@@ -224,3 +224,54 @@ def test_bad_truth_is_named():
     data['videos'][0]['file_names'][0] = 'elsewhere'
     with pytest.raises(MaskSetError, match='frames differ from truth.json'):
         measure_jf(guess({}), parse_annotations(data, 'truth.json', True))
+
+
+# --------------------------------------------------- another implementation
+def blob(rng):
+    """One or two ellipses in a frame of 90 x 120, or nothing."""
+    rows, columns = np.mgrid[:90, :120]
+    mask = np.zeros((90, 120), bool)
+    for _ in range(rng.randint(0, 3)):
+        y, x = rng.randint(15, 75), rng.randint(20, 100)
+        high, wide = rng.randint(5, 30, 2)
+        mask |= ((rows - y) / high) ** 2 + ((columns - x) / wide) ** 2 < 1
+    return mask
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_same_as_trackeval(seed):
+    """It assigns objects by J; here there is just one to choose from."""
+    metrics = pytest.importorskip('trackeval.metrics')
+    pytest.importorskip('skimage')
+    rng = np.random.RandomState(seed)
+    ours, results = JFQuality(), {}
+    for key, length in enumerate((2, 7, 23)):
+        real, guess = [], []
+        for frame in range(length):
+            mask = blob(rng)
+            moved = np.roll(mask, rng.randint(-3, 4, 2), (0, 1))
+            other = moved if rng.rand() < 0.7 else blob(rng)
+            real.append(encode(mask))
+            guess.append(encode(other))
+            ours.add(key, key, frame, guess[-1], real[-1])
+        ids = [np.zeros(1, int)] * length
+        results[str(key)] = metrics.JAndF().eval_sequence(
+            dict(
+                num_timesteps=length,
+                num_gt_ids=1,
+                num_tracker_ids=1,
+                gt_ids=ids,
+                tracker_ids=ids,
+                gt_dets=[[mask] for mask in real],
+                tracker_dets=[[mask] for mask in guess],
+            )
+        )
+    results['all'] = metrics.JAndF().combine_sequences(dict(results))
+    found = {str(k): v for k, v in ours.per_video().items()}
+    found['all'] = ours.summary()
+    for key, figures in found.items():
+        for name, value in figures.items():
+            letter, _, kind = name.upper().partition('_')
+            kind = kind.capitalize()
+            theirs = 'J&F' if letter == 'JF' else f'{letter}-{kind}'
+            assert results[key][theirs] == pytest.approx(value), (key, name)

@@ -103,6 +103,17 @@ def test_options(results, ann_file):
     assert strict['raw/f_mean'] < 0.4
 
 
+def test_videos_one_by_one(results, ann_file):
+    plain = evaluate(results, ann_file=ann_file)
+    metrics = evaluate(results, ann_file=ann_file, videowise=True)
+    assert len(metrics) == 14 * 3
+    assert plain == {name: metrics[name] for name in plain}
+    assert metrics['raw/0/j_mean'] == pytest.approx(0.8)
+    assert metrics['raw/0/j_decay'] == pytest.approx(-0.4)
+    assert metrics['raw/1/j_mean'] == 0.0
+    assert metrics['doob/1/jf_mean'] == 1.0
+
+
 def test_nothing_labelled(ann_file):
     assert evaluate([], ann_file=ann_file) == {}
 

@@ -14,7 +14,7 @@ from pmvis_mm.structures import (
     VideoInfo,
 )
 from pmvis_mm.structures.rle import box_rle
-from pmvis_mm.utils.errors import AnnotationError
+from pmvis_mm.utils.errors import AnnotationError, ConfigError
 
 SIZE = (4, 8)
 
@@ -145,6 +145,41 @@ def test_outlines_when_asked_for(results, ann_file):
         masks.tracks[result.video.id] = result.stages['doob']
     expected = measure_masks(masks, truth, boundary=True).summary()
     assert metrics['doob/boundary_f'] == expected['boundary_f']
+
+
+def test_groups(results, ann_file):
+    plain = evaluate(results, ann_file=ann_file, boundary=True)
+    metrics = evaluate(
+        results + results[:1],
+        ann_file=ann_file,
+        boundary=True,
+        groups=['size', 'source'],
+    )
+    assert plain == {name: metrics[name] for name in plain}
+    for name in ('miou', 'above_75', 'boundary_f'):
+        # All real masks are small.
+        assert metrics[f'raw/size/small/{name}'] == pytest.approx(
+            plain[f'raw/{name}']
+        )
+    assert metrics['raw/size/small/masks'] == 3
+    assert metrics['doob/source/x/masks'] == 2
+    assert metrics['doob/source/x/miou'] == pytest.approx(0.75)
+    kinds = {name.split('/')[1] for name in set(metrics) - set(plain)}
+    assert kinds == {'size', 'source'}
+
+
+def test_groups_by_category_and_occlusion(results, ann_file):
+    metrics = evaluate(
+        results, ann_file=ann_file, groups=('category', 'occlusion')
+    )
+    assert metrics['raw/category/a/miou'] == pytest.approx(0.5)
+    assert metrics['raw/occlusion/no_occlusion/coverage'] == 1
+
+
+@pytest.mark.parametrize('groups, with_file', [(['size'], 0), (['hue'], 1)])
+def test_groups_that_cannot_be_told_are_named(ann_file, groups, with_file):
+    with pytest.raises(ConfigError, match=r"groups=\['.*'occlusion'"):
+        evaluate([], ann_file=ann_file if with_file else None, groups=groups)
 
 
 def test_nothing_labelled(results):

@@ -481,9 +481,9 @@ def test_models_with_and_without_verdicts_in_one_run(ann_file, tmp_path):
     )
     assert metrics['vis/AP'] == pytest.approx(1)
     assert [(t['video_id'], t['category_id']) for t in tracks] == [
-        (5, 3),
         (0, 7),
         (0, 3),
+        (5, 3),
     ]
     with pytest.raises(ConfigError, match=r'instance 9, which no.*video 0'):
         evaluate(VISMetric(ann_file), [judged(0, [(9, 0, 0, 0.5)])])

@@ -1,0 +1,163 @@
+"""Indexed PNG masks, one for each frame, as DAVIS has them."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Dict, Iterable, List, Sequence
+
+import numpy as np
+from PIL import Image
+
+from ..structures.rle import decode
+from ..structures.video_track import StreamInfo, VideoTrack
+from ..utils.errors import OutputError
+from ..utils.fileio import disk_errors
+from .base import RESULT_WRITERS
+from .frame_spool import SpooledMask, SpoolWriter
+
+
+def voc_palette() -> List[int]:
+    """Compute the palette of PASCAL VOC, which DAVIS uses too.
+
+    Colour i takes the bits of i from the lowest: red, green, blue, red, ...;
+    each channel is filled from its highest bit. Source: the colour map of
+    the VOC development kit (Everingham et al.).
+
+    Returns:
+        list[int]: 768 numbers in 0 ... 255, RGB of index 0, 1, ...
+    """
+    palette = []
+    for index in range(256):
+        channels = [0, 0, 0]
+        for bit in range(8):
+            channels[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
+        palette += channels
+    return palette
+
+
+@RESULT_WRITERS.register_module(name='png')
+class IndexedPNGWriter(SpoolWriter):
+    """Writes a folder with one PNG for each frame.
+
+    The value of a pixel is the number of its track, 0 is background. Up to
+    255 the files are 8-bit with the palette of DAVIS; a video with higher
+    numbers gets 16-bit grey files throughout, up to 65535.
+
+    Names follow the frames ('bear/00003.jpg' gives '00003.png'), or are
+    five digits. Where masks overlap, the track of the higher score keeps
+    the pixel. A folder of an earlier run is replaced as a whole.
+
+    Args:
+        path (str | Path): Folder to write; it may exist only if there is
+            nothing but PNG files in it.
+        score_thr (float): Tracks of a lower score are left out. Defaults to
+            0.
+        id_offset (int): Added to ids of tracks to get their numbers.
+            Defaults to 1.
+
+    Raises:
+        OutputError: From ``finish``, if a number exceeds 65535 or two
+            frames would get one name.
+    """
+
+    suffix = ''
+
+    def start(self, video: StreamInfo, classes: Sequence[str]) -> None:
+        """Begin a video, see :meth:`ResultWriter.start`."""
+        self._check_folder()
+        super().start(video, classes)
+
+    def finish(self, tracks: Iterable[VideoTrack], length: int) -> Path:
+        """Write the folder, see :meth:`ResultWriter.finish`."""
+        verdicts = self.verdicts(tracks)
+        numbers = {verdict.number for verdict in verdicts.values()}
+        kind = self._pixel_type(max(numbers, default=0))
+        names = self._file_names(length)
+        frames = self.iter_frames(verdicts)
+        part = self.path.with_name(f'.{self.path.name}.part')
+        try:
+            with disk_errors(self.path):
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir()
+                for name in names:
+                    image = self._paint(next(frames, []), kind)
+                    _save(image, part / name)
+                self._check_folder()
+                _replace_folder(part, self.path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            self.abort()
+        return self.path
+
+    def _check_folder(self) -> None:
+        path = self.path
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise OutputError(
+                'this is a file, not a folder', file=path, fix='name a folder'
+            )
+        with disk_errors(path):
+            foreign = [
+                entry.name
+                for entry in os.scandir(path)
+                if not (entry.is_file() and entry.name.endswith('.png'))
+            ]
+        if foreign:
+            raise OutputError(
+                f'the folder would be replaced, but holds {foreign[0]!r}, '
+                'which is no PNG file',
+                file=path,
+                fix='name a folder of its own',
+            )
+
+    def _pixel_type(self, largest: int) -> type:
+        if largest <= np.iinfo(np.uint8).max:
+            return np.uint8
+        if largest <= np.iinfo(np.uint16).max:
+            return np.uint16
+        raise OutputError(
+            f'track number {largest} does not fit into 16 bits',
+            file=self.path,
+            video=self.video.name,
+            fix='write with a higher score_thr, or a smaller id_offset',
+        )
+
+    def _file_names(self, length: int) -> List[str]:
+        stems = [Path(name).stem for name in self.frame_names(length)]
+        seen: Dict[str, int] = {}
+        for frame, stem in enumerate(stems):
+            if seen.setdefault(stem, frame) != frame:
+                raise OutputError(
+                    f'frames {seen[stem]} and {frame} would both be written '
+                    f'as {stem}.png',
+                    file=self.path,
+                    video=self.video.name,
+                    frame=frame,
+                    fix='give the frames of a video different names',
+                )
+        return [f'{stem}.png' for stem in stems]
+
+    def _paint(self, found: Sequence[SpooledMask], kind: type) -> np.ndarray:
+        shape = (self.video.height, self.video.width)
+        image: np.ndarray = np.zeros(shape, kind)
+        for item in reversed(found):  # the first one wins: painted last
+            image[decode(item.mask)] = item.verdict.number
+        return image
+
+
+def _save(image: np.ndarray, path: Path) -> None:
+    picture = Image.fromarray(image)
+    if image.dtype == np.uint8:
+        picture.putpalette(voc_palette())
+    picture.save(path)
+
+
+def _replace_folder(new: Path, target: Path) -> None:
+    """Move a folder into its place; an older one goes when it is there."""
+    old = target.with_name(f'.{target.name}.old')
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(new, target)
+    shutil.rmtree(old, ignore_errors=True)
