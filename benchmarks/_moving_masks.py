@@ -10,7 +10,7 @@ MaskTrack = List[Optional[RLE]]
 
 
 class MovingBlob:
-    """A wobbling blob that moves on a straight line.
+    """A wobbling blob that moves to and fro on straight lines.
 
     Args:
         size (tuple[int]): Height and width of the frames, pixels.
@@ -50,7 +50,9 @@ class MovingBlob:
             RLE, optional: None outside of the frame.
         """
         height, width = self.size
-        y, x = self.start + frame * self.speed + shift
+        # There and back again, as the centre stays in the frame.
+        path = self.start / self.size + frame * self.speed / self.size
+        y, x = (0.05 + 0.9 * np.abs((path + 1) % 2 - 1)) * self.size + shift
         reach = self.radius * 1.5
         top, left = max(int(y - reach), 0), max(int(x - reach), 0)
         bottom = min(int(y + reach), height)

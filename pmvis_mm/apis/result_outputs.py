@@ -1,6 +1,7 @@
 """The writers of one video: files, a window, pictures in memory."""
 
 import inspect
+import os
 from pathlib import Path
 from typing import (
     Any,
@@ -98,6 +99,7 @@ def build_writers(
     out_dir: Union[str, Path],
     name: str,
     defaults: Mapping[str, Any],
+    source: Any = None,
 ) -> List[ResultWriter]:
     """Build the writers of a video.
 
@@ -107,13 +109,16 @@ def build_writers(
         out_dir (str | Path): Folder of the files.
         name (str): Of the video, their stem.
         defaults (Mapping): Arguments for those writers that take them and
-            do not set them; ``score_thr`` for those that paint alone.
+            do not set them.
+        source (object): The video, which is never written over. Defaults to
+            None.
 
     Returns:
         list[ResultWriter]: In the order of the formats.
 
     Raises:
-        ConfigError: If a format is unknown, or two write one file.
+        ConfigError: If a format or an option is unknown, or two write one
+            file, or one the video itself.
     """
     writers: List[ResultWriter] = []
     for item in formats:
@@ -128,20 +133,38 @@ def build_writers(
                 fix=f'choose from {known}',
             )
         cfg.setdefault('path', Path(out_dir) / f'{name}{found.suffix}')
+        allowed = _arguments(found)
         for key, value in defaults.items():
-            if key == 'score_thr' and not found.needs_images:
-                continue
-            if key in _arguments(found):
+            if key in allowed:
                 cfg.setdefault(key, value)
+        unknown = sorted({*cfg} - {'type', *allowed})
+        if unknown:
+            raise ConfigError(
+                f'format {cfg["type"]!r} has no options {unknown}',
+                fix=f'choose from {allowed}',
+            )
         writers.append(RESULT_WRITERS.build(cfg))
-    paths = [writer.path for writer in writers]
+    _check_paths([writer.path for writer in writers], source)
+    return writers
+
+
+def _check_paths(paths: Sequence[Path], source: Any) -> None:
+    """Refuse to write a file twice, or over the video."""
     twice = [str(path) for path in paths if paths.count(path) > 1]
     if twice:
         raise ConfigError(
             f'several formats write {twice[0]}',
             fix='give each its own path: formats=[dict(type=..., path=...)]',
         )
-    return writers
+    if not isinstance(source, (str, os.PathLike)):
+        return
+    for path in paths:
+        if path.resolve() == Path(source).resolve():
+            raise ConfigError(
+                'the result would replace the video itself',
+                file=path,
+                fix='choose another output folder',
+            )
 
 
 def _arguments(writer: type) -> List[str]:

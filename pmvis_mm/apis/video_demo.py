@@ -61,7 +61,8 @@ def parse_args(words: Optional[Sequence[str]] = None) -> argparse.Namespace:
         '--score-thr',
         type=float,
         default=0.3,
-        help='instances below are not painted',
+        help='instances below are not painted, and left out of mots and png; '
+        'default: 0.3',
     )
     _add_options(parser)
     parser.add_argument(

@@ -172,8 +172,10 @@ class VISInferencer(BaseInferencer):
                 video), 'json' (YouTube-VIS), 'mots', 'coco_video', 'csv',
                 'png', see ``pmvis_mm.formats``; or a dict with ``type`` and
                 arguments. Defaults to mp4 and json.
-            pred_score_thr (float): Instances below are not painted; other
-                formats keep all. Defaults to 0.3.
+            pred_score_thr (float): Instances below are not painted. Tracks
+                below are left out of 'mots' and 'png', which have no scores
+                and one owner for each pixel; other formats keep all.
+                Defaults to 0.3.
             show (bool): Whether to show the painted frames in a window;
                 'q' ends the video. Defaults to False.
             return_vis (bool): Whether to return the painted frames; they
@@ -205,7 +207,9 @@ class VISInferencer(BaseInferencer):
                     video_id=number + 1,
                     **({} if known is None else dict(category_ids=known)),
                 )
-                sinks += build_writers(formats, out_dir, name, defaults)
+                sinks += build_writers(
+                    formats, out_dir, name, defaults, video
+                )
             if show or return_vis:
                 sinks.append(
                     PictureSink(show, return_vis, score_thr=pred_score_thr)

@@ -28,11 +28,13 @@ class ResultWriter(metaclass=ABCMeta):
 
     Attributes:
         needs_images (bool): Whether :meth:`add_frame` wants the image.
-        suffix (str): What the name of the file ends with; '' for a folder.
+        suffix (str): What the name of the file or folder ends with.
+        is_folder (bool): Whether :attr:`path` is a folder.
     """
 
     needs_images: bool = False
     suffix: str = ''
+    is_folder: bool = False
 
     def __init__(self, path: Union[str, Path]) -> None:
         self.path = Path(path)

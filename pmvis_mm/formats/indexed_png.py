@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..structures.rle import decode
 from ..structures.video_track import StreamInfo, VideoTrack
@@ -49,7 +49,7 @@ class IndexedPNGWriter(SpoolWriter):
 
     Args:
         path (str | Path): Folder to write; it may exist only if there is
-            nothing but PNG files in it.
+            nothing but PNG files of masks in it.
         score_thr (float): Tracks of a lower score are left out. Defaults to
             0.
         id_offset (int): Added to ids of tracks to get their numbers.
@@ -60,7 +60,8 @@ class IndexedPNGWriter(SpoolWriter):
             frames would get one name.
     """
 
-    suffix = ''
+    suffix = '_masks'
+    is_folder = True
 
     def start(self, video: StreamInfo, classes: Sequence[str]) -> None:
         """Begin a video, see :meth:`ResultWriter.start`."""
@@ -101,12 +102,12 @@ class IndexedPNGWriter(SpoolWriter):
             foreign = [
                 entry.name
                 for entry in os.scandir(path)
-                if not (entry.is_file() and entry.name.endswith('.png'))
+                if not (entry.is_file() and _may_be_ours(entry.path))
             ]
         if foreign:
             raise OutputError(
                 f'the folder would be replaced, but holds {foreign[0]!r}, '
-                'which is no PNG file',
+                'which is no PNG file of masks',
                 file=path,
                 fix='name a folder of its own',
             )
@@ -144,6 +145,17 @@ class IndexedPNGWriter(SpoolWriter):
         for item in reversed(found):  # the first one wins: painted last
             image[decode(item.mask)] = item.verdict.number
         return image
+
+
+def _may_be_ours(path: str) -> bool:
+    """Tell masks from frames and other files by their head."""
+    if not path.endswith('.png'):
+        return False
+    try:
+        with Image.open(path) as image:
+            return image.mode in ('P', 'I;16', 'I')  # 'I': older Pillow
+    except UnidentifiedImageError:
+        return False
 
 
 def _save(image: np.ndarray, path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import IO, Dict, Iterable, Mapping, Optional, Union
 
 from ..structures.video_track import VideoTrack
-from ..utils.errors import OutputError
+from ..utils.errors import ConfigError, OutputError
 from ..utils.fileio import atomic_write, disk_errors
 from .base import RESULT_WRITERS
 from .frame_spool import SpoolWriter, Verdict, without_overlaps
@@ -41,6 +41,7 @@ class MOTSWriter(SpoolWriter):
             Defaults to 1.
 
     Raises:
+        ConfigError: If ``id_style`` is unknown.
         OutputError: From ``finish``, if a number exceeds 999 with 'class'.
     """
 
@@ -57,9 +58,9 @@ class MOTSWriter(SpoolWriter):
     ) -> None:
         super().__init__(path, score_thr, id_offset)
         if id_style not in ('auto', 'class', 'plain'):
-            raise ValueError(
-                '`id_style` must be "auto", "class" or "plain", got '
-                f'{id_style!r}'
+            raise ConfigError(
+                f'id_style={id_style!r} is unknown',
+                fix='choose from "auto", "class" and "plain"',
             )
         self.first_frame = first_frame
         self.class_ids = None if class_ids is None else dict(class_ids)

@@ -57,7 +57,7 @@ class NumberedWriter(ResultWriter):
     def start(self, video: StreamInfo, classes: Sequence[str]) -> None:
         """Begin a video, see :meth:`ResultWriter.start`."""
         ensure_writable(self.path.parent)
-        if self.suffix and self.path.is_dir():
+        if not self.is_folder and self.path.is_dir():
             raise OutputError(
                 'this is a folder', file=self.path, fix='name a file'
             )

@@ -92,7 +92,10 @@ class ReviewIndex:
         uri = f'{self.path.absolute().as_uri()}?immutable=1'
         with closing(sqlite3.connect(uri, uri=True)) as db:
             db.row_factory = sqlite3.Row
-            return [dict(row) for row in db.execute(query, values)]
+            try:
+                return [dict(row) for row in db.execute(query, values)]
+            except OverflowError:  # an id of more than 64 bits
+                return []
 
     def _count(self, table: str) -> int:
         number: int = self._rows(f'SELECT COUNT(*) AS n FROM {table}')[0]['n']

@@ -1,7 +1,9 @@
 """A label review: its index and the decisions made so far."""
 
 from dataclasses import replace
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
 
 from ..structures import RLE
 from ..structures.rle import run_lengths
@@ -134,7 +136,7 @@ class ReviewSession:
         masks = read(row, source, start, stop)
         return dict(
             size=[video.height, video.width],
-            masks=[m and run_lengths(m).tolist() for m in masks],
+            masks=_uncompressed(masks),
         )
 
     def _reviewed(
@@ -241,3 +243,11 @@ class ReviewSession:
             instance=track,
             fix=f'choose from {self.index.sources}',
         )
+
+
+def _uncompressed(
+    masks: Sequence[Optional[RLE]],
+) -> List[Optional[List[int]]]:
+    lengths, numbers = run_lengths([mask for mask in masks if mask])
+    runs = iter(np.split(lengths, np.cumsum(numbers)))
+    return [next(runs).tolist() if mask else None for mask in masks]

@@ -36,19 +36,17 @@ class TrackRuns:
     ) -> None:
         self.height, self.width = height, width
         self.length = len(masks)
-        starts, stops, frames = [], [], []
-        for t, mask in enumerate(masks):
-            if mask is None:
-                continue
-            ends = np.cumsum(run_lengths(mask)) + t * height * width
-            first, last = ends[:-1:2], ends[1::2]
-            starts.append(first)
-            stops.append(last)
-            frames.append(np.full(len(last), t))
-        nothing = [np.zeros(0, np.int64)]
-        self.starts = np.concatenate(starts or nothing)
-        self.stops = np.concatenate(stops or nothing)
-        self.frames = np.concatenate(frames or nothing)
+        present = [t for t, mask in enumerate(masks) if mask is not None]
+        found = [mask for mask in masks if mask is not None]
+        lengths, numbers = run_lengths(found)
+        # The runs of a mask add up to its frame.
+        gaps = np.array(present, np.int64) - np.arange(len(present))
+        ends = np.cumsum(lengths) + np.repeat(gaps, numbers) * height * width
+        index = np.arange(len(ends))
+        index -= np.repeat(np.cumsum(numbers) - numbers, numbers)
+        odd = np.flatnonzero(index % 2)
+        self.starts, self.stops = ends[odd - 1], ends[odd]
+        self.frames = np.repeat(np.array(present, np.int64), numbers)[odd]
         self._filled = np.concatenate(
             [[0], np.cumsum(self.stops - self.starts)]
         )
@@ -149,6 +147,6 @@ class TrackRuns:
         return closed + np.where(run > 0, open_run, 0)
 
     def _per_frame(self, values: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        total = np.zeros(self.length, np.int64)
-        np.add.at(total, frames, values)
-        return total
+        # In float64, exact up to 2 ** 53 pixels.
+        total = np.bincount(frames, values, minlength=self.length)
+        return total.astype(np.int64)

@@ -49,6 +49,29 @@ def decode(rle: RLE) -> np.ndarray:
     return coco_mask.decode(rle).view(bool)
 
 
+def decode_tight(rle: RLE) -> Optional[Tuple[int, int, np.ndarray]]:
+    """Decode the tight box of a mask only: of large frames a small part.
+
+    Returns:
+        tuple, optional: x and y of the upper left corner, pixels, and the
+        mask there, bool, (h, w); None if it is empty.
+    """
+    height = int(rle['size'][0])
+    ends = np.cumsum(run_lengths([_to_str(rle)])[0])
+    spans: np.ndarray = ends[: len(ends) // 2 * 2].reshape(-1, 2)
+    spans = spans[spans[:, 1] > spans[:, 0]]
+    if not len(spans):
+        return None
+    x0, x1 = spans[0, 0] // height, (spans[-1, 1] - 1) // height + 1
+    edges = np.clip(spans.ravel() - x0 * height, 0, None)
+    runs = np.diff(edges, prepend=0, append=(x1 - x0) * height)
+    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    columns = flat.reshape(x1 - x0, height)
+    rows = np.flatnonzero(columns.any(axis=0))
+    y0, y1 = int(rows[0]), int(rows[-1]) + 1
+    return int(x0), y0, columns[:, y0:y1].T
+
+
 def from_any(segmentation: Any, height: int, width: int) -> Optional[RLE]:
     """Convert any segmentation found in COCO or YouTube-VIS files.
 
@@ -165,13 +188,39 @@ def written_integers(groups: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     return values, first
 
 
-def run_lengths(rle: RLE) -> np.ndarray:
-    """Read the lengths of all runs of a mask of ours.
+def run_lengths(rles: Sequence[RLE]) -> Tuple[np.ndarray, np.ndarray]:
+    """Read the lengths of the runs of several masks of ours at once.
+
+    Args:
+        rles (Sequence[RLE]): M masks, compressed; not checked.
 
     Returns:
-        np.ndarray: int64, (N,), background first, column-major, pixels.
+        tuple: The lengths, int64, (N,), pixels, mask after mask, background
+        first, column-major; and the number of runs of each mask, int64,
+        (M,).
     """
-    return _read_counts(rle['counts'])
+    texts = [rle['counts'] for rle in rles]
+    groups = np.frombuffer(''.join(texts).encode(), np.uint8)
+    if not len(groups):
+        return np.zeros(0, np.int64), np.zeros(len(texts), np.int64)
+    values, places = written_integers(groups.astype(np.int64) - 48)
+    ends = np.cumsum([len(text) for text in texts])
+    stops = np.searchsorted(places, ends)
+    numbers = np.diff(stops, prepend=0)
+    index = np.arange(len(values)) - np.repeat(stops - numbers, numbers)
+    # From the fourth on, counts are differences from the last but one.
+    for chosen in (index % 2 == 1, (index % 2 == 0) & (index > 0)):
+        values[chosen] = _sum_up_each(values[chosen], index[chosen])
+    return values, numbers
+
+
+def _sum_up_each(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Cumulate, starting anew wherever the index does not grow."""
+    totals = np.cumsum(values)
+    starts = np.flatnonzero(np.diff(index, prepend=index[:1] + 1) <= 0)
+    before = totals[starts] - values[starts]
+    numbers = np.diff(np.append(starts, len(values)))
+    return totals - np.repeat(before, numbers)
 
 
 def area(rle: RLE) -> int:
@@ -185,9 +234,12 @@ def areas(rles: Sequence[RLE]) -> np.ndarray:
     Returns:
         np.ndarray: int64, (N,).
     """
-    if not rles:
-        return np.zeros(0, np.int64)
-    return coco_mask.area(list(rles)).astype(np.int64)
+    sizes = np.zeros(len(rles), np.int64)
+    # pycocotools 2.0.11 takes no more than 255 at once with numpy 2.
+    for start in range(0, len(rles), 255):
+        part = list(rles[start : start + 255])
+        sizes[start : start + 255] = coco_mask.area(part)
+    return sizes
 
 
 def tight_boxes(rles: Sequence[Optional[RLE]]) -> np.ndarray:

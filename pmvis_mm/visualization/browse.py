@@ -114,6 +114,44 @@ def browse(
     Raises:
         ConfigError: If a stage or a sample is not there.
     """
+    chosen = choose_samples(dataset, indices)
+    look = Look(alpha, min_height, max_frames)
+    if list(stages) == ['last']:
+        for index in chosen:
+            look.classes = classes_of(dataset, index)
+            _set_seed(seed, index)
+            clip = look.view(dataset[index], False)
+            yield look.draw(index, 0, 'as a model gets it', clip)
+        return
+    recorder = StageRecorder(dataset, look.view)
+    is_chosen = choose_stages(recorder.names, stages)
+    for index in chosen:
+        look.classes = classes_of(dataset, index)
+        _set_seed(seed, index)
+        _, found = recorder.record(index)
+        for stage in filter(is_chosen, found):
+            yield look.draw_stage(index, stage, found)
+
+
+def choose_samples(
+    dataset: Any,
+    indices: Optional[Sequence[int]] = None,
+    num: Optional[int] = None,
+) -> Sequence[int]:
+    """Choose samples of a dataset.
+
+    Args:
+        dataset (Dataset): Has a length.
+        indices (Sequence[int], optional): The samples. Defaults to None:
+            from the first on.
+        num (int, optional): Only so many. Defaults to None: all.
+
+    Returns:
+        Sequence[int]: Their indices.
+
+    Raises:
+        ConfigError: If a sample is not there, or none is left.
+    """
     chosen = range(len(dataset)) if indices is None else indices
     for index in chosen:
         if not 0 <= index < len(dataset):
@@ -121,34 +159,36 @@ def browse(
                 f'there is no sample {index}',
                 fix=f'the dataset has samples 0 to {len(dataset) - 1}',
             )
-    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
-    look = Look(classes, alpha, min_height, max_frames)
-    if list(stages) == ['last']:
-        for index in chosen:
-            _set_seed(seed, index)
-            clip = view_sample(dataset[index], classes)
-            yield look.draw(index, 0, 'as a model gets it', clip)
-        return
-    recorder = StageRecorder(dataset, look.view)
-    is_chosen = choose_stages(recorder.names, stages)
-    for index in chosen:
-        _set_seed(seed, index)
-        _, found = recorder.record(index)
-        for stage in filter(is_chosen, found):
-            yield look.draw_stage(index, stage, found)
+    if num is not None and num < 1:
+        raise ConfigError(
+            f'{num} samples are nothing to look at', fix='use 1 or more'
+        )
+    return chosen[:num]
+
+
+def classes_of(dataset: Any, index: int) -> Optional[Sequence[str]]:
+    """Find the names of a sample's classes.
+
+    Args:
+        dataset (Dataset): Also mmdet's ``ConcatDataset``, of which each part
+            may have classes of its own.
+        index (int): Of the sample.
+
+    Returns:
+        Sequence[str], optional: By label; None if the dataset has none.
+    """
+    metainfo = getattr(dataset, 'metainfo', None) or {}
+    if isinstance(metainfo, list):
+        part, _ = dataset._get_ori_dataset_idx(index)
+        metainfo = metainfo[part]
+    return metainfo.get('classes')
 
 
 class Look:
     """How samples are drawn; see :func:`browse` for the arguments."""
 
-    def __init__(
-        self,
-        classes: Optional[Sequence[str]],
-        alpha: float,
-        min_height: int,
-        max_frames: int,
-    ) -> None:
-        self.classes = classes
+    def __init__(self, alpha: float, min_height: int, max_frames: int) -> None:
+        self.classes: Optional[Sequence[str]] = None
         self.alpha = alpha
         self.min_height = min_height
         self.max_frames = max_frames

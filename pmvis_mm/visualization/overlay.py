@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from ..structures import RLE, MaskTrack
-from ..structures.rle import decode
+from ..structures.rle import decode_tight
 from ..structures.video_annotations import Box
 from ..utils.errors import FrameError
 from .overlay_labels import Color, Label, draw_labels
@@ -267,20 +267,36 @@ def _cut_patch(
     """Cut out what a mask covers: of large frames it is the least part."""
     if mask is None:
         return None
-    dense = decode(mask) if isinstance(mask, dict) else np.asarray(mask)
-    if dense.shape != shape:
-        raise FrameError(
-            f'a mask is {dense.shape[1]}x{dense.shape[0]} pixels, but the '
-            f'frame is {shape[1]}x{shape[0]}',
-            fix='use the frames that the masks were made from',
-        )
+    if isinstance(mask, dict):
+        _check_size(mask['size'], shape)
+        found = decode_tight(mask)
+    else:
+        dense = np.asarray(mask)
+        _check_size(dense.shape, shape)
+        found = _cut_dense(dense)
+    if found is None:
+        return None
+    x, y, tight = found
+    return _Patch(x, y, (tight != 0).astype(np.uint8, 'C'))
+
+
+def _cut_dense(dense: np.ndarray) -> Optional[Tuple[int, int, np.ndarray]]:
     rows = np.flatnonzero(dense.any(axis=1))
     if not len(rows):
         return None
     y0, y1 = int(rows[0]), int(rows[-1]) + 1
     columns = np.flatnonzero(dense[y0:y1].any(axis=0))
     x0, x1 = int(columns[0]), int(columns[-1]) + 1
-    return _Patch(x0, y0, (dense[y0:y1, x0:x1] != 0).astype(np.uint8, 'C'))
+    return x0, y0, dense[y0:y1, x0:x1]
+
+
+def _check_size(size: Sequence[int], shape: Sequence[int]) -> None:
+    if tuple(size) != tuple(shape):
+        raise FrameError(
+            f'a mask is {size[1]}x{size[0]} pixels, but the frame is '
+            f'{shape[1]}x{shape[0]}',
+            fix='use the frames that the masks were made from',
+        )
 
 
 def _area(patch: Optional[_Patch]) -> int:
@@ -294,9 +310,10 @@ def _draw_mask(
     large = _enlarge(patch.mask, factor, cv2.INTER_NEAREST)
     height, width = large.shape
     region = canvas[y : y + height, x : x + width]
-    tint = np.full_like(region, color)
-    mixed = cv2.addWeighted(region, 1 - alpha, tint, alpha, 0)
-    np.copyto(region, mixed, where=large[..., None] > 0)
+    levels = np.arange(256)[:, None]
+    table = np.rint((1 - alpha) * levels + alpha * np.array(color))
+    mixed = cv2.LUT(region, table.astype(np.uint8)[:, None])
+    cv2.copyTo(mixed, large, region)
     _draw_outline(canvas, patch, color, factor)
     radius = _ring_radius(canvas, patch, factor)
     if radius:

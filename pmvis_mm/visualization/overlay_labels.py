@@ -214,9 +214,10 @@ def _paste(
     x, y = place
     region = canvas[y : y + ink.shape[0], x : x + ink.shape[1]]
     # A plate may be larger than a tiny canvas.
-    share = ink[: region.shape[0], : region.shape[1], None] / 255
-    letters = np.array(_ink_of(color))
-    region[...] = np.rint((1 - share) * np.array(color) + share * letters)
+    ink = ink[: region.shape[0], : region.shape[1]]
+    share = np.arange(256)[:, None] / 255
+    table = (1 - share) * np.array(color) + share * np.array(_ink_of(color))
+    region[...] = np.rint(table).astype(np.uint8)[ink]
 
 
 def _ink_of(color: Color) -> Color:

@@ -343,6 +343,11 @@ def summarize(results: Mapping[str, Any]) -> List[str]:
     for key in results:
         _describe(key, results[key], '', lines)
     places = find_masks(results)
+    # Label maps are masks, too.
+    if 'gt_seg_map' in results:
+        places.append('gt_seg_map')
+    if 'gt_label_maps' in results.get('data_samples', ()):
+        places.append('data_samples.gt_label_maps')
     more = f' and {len(places) - 3} more' if len(places) > 3 else ''
     lines.append(f'masks: {", ".join(places[:3]) or "none"}{more}')
     return lines

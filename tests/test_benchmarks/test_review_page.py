@@ -15,7 +15,7 @@ def test_prints_times_and_memory(repo_root: Path) -> None:
     pytest.importorskip('flask')
     pytest.importorskip('playwright')
     done = subprocess.run(
-        [sys.executable, repo_root / 'benchmarks' / 'review_page.py']
+        [sys.executable, str(repo_root / 'benchmarks' / 'review_page.py')]
         + ['--videos', '9', '--frames', '3', '--tracks', '2']
         + ['--repeats', '1', '--stops', '2', '--look-at', '2'],
         capture_output=True,
@@ -35,8 +35,8 @@ def test_an_index_that_is_not_there_is_named(
 ) -> None:
     pytest.importorskip('flask')
     done = subprocess.run(
-        [sys.executable, repo_root / 'benchmarks' / 'review_page.py']
-        + ['--review', tmp_path],
+        [sys.executable, str(repo_root / 'benchmarks' / 'review_page.py')]
+        + ['--review', str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,

@@ -106,6 +106,17 @@ def test_folders_of_others_are_left_alone(clip, write, tmp_path):
     assert (tmp_path / 'bear' / 'notes.txt').read_text() == 'mine'
 
 
+def test_frames_are_not_taken_for_masks(clip, write, tmp_path):
+    (tmp_path / 'bear').mkdir()
+    Image.fromarray(clip.images[0]).save(tmp_path / 'bear' / '00000.png')
+    with pytest.raises(OutputError, match="holds '00000.png', which is no"):
+        write(dict(type='png', path=tmp_path / 'bear'), clip)
+    (tmp_path / 'bear' / '00000.png').write_bytes(b'broken')
+    with pytest.raises(OutputError, match='is no PNG file of masks'):
+        write(dict(type='png', path=tmp_path / 'bear'), clip)
+    assert _names(tmp_path / 'bear') == ['00000.png']
+
+
 def test_nothing_found_is_background(empty_clip, write, tmp_path):
     folder = write(dict(type='png', path=tmp_path / 'bear'), empty_clip)
     assert len(_names(folder)) == 3

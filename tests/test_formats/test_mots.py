@@ -4,7 +4,7 @@ from pycocotools import mask as coco_mask
 
 from pmvis_mm.formats import RESULT_WRITERS, MOTSWriter
 from pmvis_mm.structures import StreamInfo
-from pmvis_mm.utils.errors import OutputError
+from pmvis_mm.utils.errors import ConfigError, OutputError
 
 
 def _lines(path):
@@ -135,7 +135,7 @@ def test_mask_of_another_size_is_refused(clip, write, tmp_path):
 
 
 def test_unknown_style_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="got 'kitti'"):
+    with pytest.raises(ConfigError, match="'kitti' is unknown"):
         MOTSWriter(tmp_path / 'a.txt', id_style='kitti')
 
 

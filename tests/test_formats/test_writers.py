@@ -29,7 +29,7 @@ def _build(name, path, **kwargs):
 def test_all_names_are_registered_with_different_suffixes(tmp_path):
     suffixes = [_build(name, tmp_path).suffix for name in NAMES]
     assert sorted(suffixes) == sorted(
-        ['.mp4', '.webm', '.json', '_coco.json', '.txt', '.csv', '']
+        ['.mp4', '.webm', '.json', '_coco.json', '.txt', '.csv', '_masks']
     )
     assert [n for n in NAMES if _build(n, tmp_path).needs_images] == [
         'mp4',

@@ -139,6 +139,8 @@ def test_a_track_can_be_opened_by_its_address(review: ReviewPage) -> None:
     assert review.page.url.endswith('#track=3')
     review.page.reload()
     review.on_track(3)
+    selected = review.page.locator('.row[aria-selected=true]')
+    expect(selected).to_have_attribute('data-id', '3')
     expect(review.page.locator('#track-name')).to_have_text('v1 · bar #3')
 
 
@@ -163,6 +165,20 @@ def test_plays_steps_and_stops(review: ReviewPage) -> None:
     review.press('Home')
     review.on_track(2, 0)
     np.testing.assert_array_equal(review.pixels(), before)
+
+
+def test_another_track_stops_playing_and_starts_at_its_first_box(
+    review: ReviewPage,
+) -> None:
+    page = review.page
+    page.select_option('#fps', '30')
+    review.watch_frames(3)
+    review.press(' ')
+    assert review.seen() == [1, 2, 3]
+    review.press('j')
+    review.on_track(6, 0)
+    expect(page.locator('#play')).to_contain_text('Play')
+    expect(page.locator('#frame-facts')).to_contain_text('Frame 1 / 8')
 
 
 def test_playing_stays_in_the_marked_range(review: ReviewPage) -> None:

@@ -164,7 +164,9 @@ def test_track(client):
     )
     assert frames[-1]['box'] is frames[-1]['source'] is None
     assert frames[-1]['available'] == []
-    assert 'no such track' in get(client, '/api/tracks/99', 400)['error']
+    for key in ('99', '-1', '9' * 40):
+        found = get(client, f'/api/tracks/{key}', 400)
+        assert 'no such track' in found['error']
 
 
 def test_masks(client, final):

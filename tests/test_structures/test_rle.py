@@ -264,3 +264,58 @@ def test_coverage_is_the_share_of_the_first_mask():
     np.testing.assert_allclose(found, [[1, 0.25, 0], [1, 1, 0], [0, 0, 0]])
     assert rle.mask_coverage([], [whole]).shape == (0, 1)
     assert rle.mask_coverage([whole], []).shape == (1, 0)
+
+
+def test_areas_of_more_masks_than_fit_a_byte():
+    masks = [rle.box_rle((0, 0, 1 + i % 5, 2), 4, 6) for i in range(600)]
+    expected = [2 * (1 + i % 5) for i in range(600)]
+    assert rle.areas(masks).tolist() == expected
+
+
+def test_run_lengths_of_many_masks_at_once():
+    rng = np.random.default_rng(4)
+    dense = [rng.random((13, 17)) < share for share in rng.random(20)]
+    dense += [np.zeros((13, 17), bool), np.ones((13, 17), bool)]
+    dense += [np.ones((13, 17), bool), np.eye(13, 17, dtype=bool)]
+    masks = [rle.encode(mask) for mask in dense]
+    lengths, numbers = rle.run_lengths(masks)
+    assert lengths.sum() == len(dense) * 13 * 17
+    for runs, mask in zip(np.split(lengths, np.cumsum(numbers)), dense):
+        values = np.arange(len(runs)) % 2
+        np.testing.assert_array_equal(
+            np.repeat(values, runs), mask.ravel(order='F')
+        )
+    assert numbers[-4:-1].tolist() == [1, 2, 2]
+
+
+def test_run_lengths_of_nothing():
+    lengths, numbers = rle.run_lengths([])
+    assert lengths.shape == numbers.shape == (0,)
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_decoding_the_tight_box_only(seed):
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(rng.integers(1, 30, 2), bool)
+    y0, x0 = rng.integers(0, mask.shape)
+    part = mask[y0:, x0 : x0 + 7]
+    part[:] = rng.random(part.shape) < rng.random()
+    part[0, 0] = True
+    rows, columns = np.nonzero(mask)
+    x, y, tight = rle.decode_tight(rle.encode(mask))
+    assert (x, y) == (columns.min(), rows.min())
+    expected = mask[y : rows.max() + 1, x : columns.max() + 1]
+    np.testing.assert_array_equal(tight, expected)
+    assert tight.dtype == bool
+
+
+def test_decoding_the_tight_box_of_extremes():
+    assert rle.decode_tight(rle.encode(np.zeros((5, 6), bool))) is None
+    for shape in ((1, 1), (5, 1), (1, 5), (5, 6)):
+        x, y, tight = rle.decode_tight(rle.encode(np.ones(shape, bool)))
+        assert (x, y) == (0, 0) and tight.shape == shape and tight.all()
+    # Runs of nothing, and counts as bytes.
+    found = rle.decode_tight(
+        dict(size=[2, 3], counts=rle.encode(np.eye(2, 3))['counts'].encode())
+    )
+    np.testing.assert_array_equal(found[2], np.eye(2, dtype=bool))

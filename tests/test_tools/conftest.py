@@ -1,7 +1,10 @@
 """Tiny trainings and converters that several tests run."""
 
 import runpy
+import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +97,25 @@ def refusing_converter(converter):
         return run
 
     return choose
+
+
+@pytest.fixture(scope='module')
+def mim(request, tmp_path_factory):
+    """Command and environment under which mim finds the package."""
+    command = Path(sys.executable).with_name('mim')
+    if not command.exists():
+        pytest.skip('mim is not installed')
+    try:
+        metadata.version('onedl-mim')
+    except metadata.PackageNotFoundError:
+        # openmim looks beside pip's metadata, where an editable install
+        # has no package: give it an installed wheel.
+        target = tmp_path_factory.mktemp('site')
+        subprocess.run(
+            [sys.executable, '-m', 'pip', 'install', '-q', '--no-deps']
+            + ['--no-index', '--target', target]
+            + [request.getfixturevalue('wheel')],
+            check=True,
+        )
+        return [command], dict(PYTHONPATH=str(target))
+    return [command], {}

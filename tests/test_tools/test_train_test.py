@@ -7,7 +7,6 @@ import runpy
 import socket
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -161,28 +160,6 @@ def test_labelling_on_two_processes_equals_one(repo_root, tmp_path):
     assert one == (tmp_path / 'two' / 'masks.json').read_bytes()
     masks = [a['segmentations'] for a in json.loads(one)['annotations']]
     assert any(rle is not None for track in masks for rle in track)
-
-
-@pytest.fixture(scope='module')
-def mim(request, tmp_path_factory):
-    """Command and environment under which mim finds the package."""
-    command = Path(sys.executable).with_name('mim')
-    if not command.exists():
-        pytest.skip('mim is not installed')
-    try:
-        metadata.version('onedl-mim')
-    except metadata.PackageNotFoundError:
-        # openmim looks beside pip's metadata, where an editable install
-        # has no package: give it an installed wheel.
-        target = tmp_path_factory.mktemp('site')
-        subprocess.run(
-            [sys.executable, '-m', 'pip', 'install', '-q', '--no-deps']
-            + ['--no-index', '--target', target]
-            + [request.getfixturevalue('wheel')],
-            check=True,
-        )
-        return [command], dict(PYTHONPATH=str(target))
-    return [command], {}
 
 
 def test_mim_trains_and_tests(mim, config, options, tmp_path):

@@ -8,9 +8,11 @@ import pytest
 
 from pmvis_mm.utils.errors import AnnotationError, MaskSetError, OutputError
 from pmvis_mm.utils.fileio import (
+    atomic_path,
     atomic_write,
     dump_json,
     ensure_writable,
+    file_sha256,
     load_json,
 )
 
@@ -127,3 +129,27 @@ def test_unreadable_files_are_typed(tmp_path, kind):
 def test_default_error_is_about_annotations(tmp_path):
     with pytest.raises(AnnotationError, match='file does not exist'):
         load_json(tmp_path / 'none.json')
+
+
+def test_atomic_path_shows_a_file_when_complete(tmp_path):
+    target = tmp_path / 'folder' / 'x.bin'
+    with atomic_path(target) as path:
+        assert path.parent == target.parent
+        path.write_bytes(b'abc')
+        assert not target.exists()
+    assert target.read_bytes() == b'abc'
+    assert list(target.parent.iterdir()) == [target]
+    with pytest.raises(KeyError):
+        with atomic_path(target) as path:
+            path.write_bytes(b'half')
+            raise KeyError
+    assert target.read_bytes() == b'abc'
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_sha256(tmp_path):
+    (tmp_path / 'x').write_bytes(b'abc')
+    # The example of FIPS 180-2, appendix B.1.
+    assert file_sha256(tmp_path / 'x') == (
+        'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+    )

@@ -10,7 +10,6 @@ types, and where masks are.
 
 import argparse
 from pathlib import Path
-from typing import Any, Optional, Sequence
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
@@ -22,6 +21,7 @@ from pmvis_mm.visualization.browse import (
     PHASES,
     browse,
     build_phase,
+    choose_samples,
     write_picture,
 )
 
@@ -83,13 +83,6 @@ def load(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def choose(args: argparse.Namespace, dataset: Any) -> Optional[Sequence[int]]:
-    """Choose samples; None for all."""
-    if args.index is not None:
-        return args.index
-    return None if args.num is None else range(min(args.num, len(dataset)))
-
-
 def run(args: argparse.Namespace) -> None:
     """Show, write and describe samples."""
     if args.output_dir is not None:
@@ -100,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
     visualizer = VISUALIZERS.build(dict(cfg.visualizer, vis_backends=None))
     pictures = browse(
         dataset,
-        choose(args, dataset),
+        choose_samples(dataset, args.index, args.num),
         args.stages,
         args.seed,
         visualizer.alpha,

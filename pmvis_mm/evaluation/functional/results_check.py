@@ -96,7 +96,11 @@ def _check_masks(
         )
     size = [video.height, video.width]
     for frame, mask in enumerate(masks):
-        if mask is None:
+        if mask is None or (
+            type(mask) is dict
+            and mask.get('size') == size
+            and 'counts' in mask
+        ):
             continue
         problem = None
         if not isinstance(mask, Mapping) or 'counts' not in mask:

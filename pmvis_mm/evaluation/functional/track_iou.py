@@ -11,6 +11,8 @@ from ...structures.rle import areas, tight_boxes
 MaskPath = Sequence[Optional[RLE]]
 
 _FRAMES_AT_ONCE = 64
+# Calling the run-length code takes as long as so many pairs of masks.
+_PAIRS_PER_CALL = 8
 
 
 def frame_areas(paths: Sequence[MaskPath]) -> np.ndarray:
@@ -151,10 +153,11 @@ def likely_iou(
     sizes = frame_areas(first) if first_sizes is None else first_sizes
     others = frame_areas(second) if second_sizes is None else second_sizes
     size_one, size_two = sizes.sum(1), others.sum(1)
-    most = _most_in_common(first, second, sizes, others)
+    most, touching = _most_in_common(first, second, sizes, others)
     # Rounding must not lose a pair that just reaches it.
     open_pairs = _ratio(most, size_one, size_two) >= least - 1e-9
-    for members in _components(open_pairs):
+    worth = _PAIRS_PER_CALL * sizes.shape[1]
+    for members in _groups(open_pairs, touching, worth):
         for _, part in iter_intersections(first, second, sizes, members):
             inter[np.ix_(*members)] += part.sum(0)
     return _ratio(np.where(open_pairs, inter, 0), size_one, size_two)
@@ -173,11 +176,15 @@ def _most_in_common(
     second: Sequence[MaskPath],
     first_sizes: np.ndarray,
     second_sizes: np.ndarray,
-) -> np.ndarray:
-    """Bound the intersections of all pairs: int64, (D, G)."""
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Bound the intersections of all pairs, and count frames in touch.
+
+    Returns:
+        tuple: Pixels, and frames in which the boxes overlap; int64, (D, G).
+    """
     boxes = np.stack([tight_boxes(path) for path in first])
     others = np.stack([tight_boxes(path) for path in second])
-    total = np.zeros((len(boxes), len(others)), np.int64)
+    total, touching = np.zeros((2, len(boxes), len(others)), np.int64)
     for start in range(0, boxes.shape[1], _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
         one = boxes[:, None, part].astype(np.int32)
@@ -190,15 +197,34 @@ def _most_in_common(
         np.minimum(most, first_sizes[:, None, part], out=most)
         np.minimum(most, second_sizes[None, :, part], out=most)
         total += most.sum(-1)
-    return total
+        touching += (most > 0).sum(-1)
+    return total, touching
+
+
+def _groups(
+    pairs: np.ndarray, touching: np.ndarray, worth: int
+) -> List[Tuple[List[int], List[int]]]:
+    """Decide which pairs, bool, (D, G), share calls of the run-length code.
+
+    One call compares all with all. Tracks that hang together share it, and
+    others that they seldom touch: this costs less than further calls.
+    """
+    groups: List[Tuple[List[int], List[int]]] = []
+    for rows, columns in _components(pairs):
+        for group in groups:
+            extra = touching[np.ix_(group[0], columns)].sum()
+            extra += touching[np.ix_(rows, group[1])].sum()
+            if extra < worth:
+                group[0].extend(rows)
+                group[1].extend(columns)
+                break
+        else:
+            groups.append((rows, columns))
+    return groups
 
 
 def _components(pairs: np.ndarray) -> Iterator[Tuple[List[int], List[int]]]:
-    """Split a bipartite graph, (D, G), into its connected components.
-
-    One call of the run-length code answers all pairs of a component: a
-    crowd becomes one call, tracks that keep apart are never compared.
-    """
+    """Split a bipartite graph, bool, (D, G), into connected components."""
     waiting = set(np.flatnonzero(pairs.any(0)).tolist())
     while waiting:
         columns: np.ndarray = np.zeros(pairs.shape[1], bool)

@@ -55,6 +55,7 @@ class Page {
         [api.summary(), this.reload(!wanted)]);
       this.setSummary(summary);
       if (wanted) await this.openTrack(Number(wanted));
+      if (wanted) this.list.select(Number(wanted));
     } catch (error) {
       showFailure('The review cannot be loaded.', error);
     }
@@ -116,6 +117,7 @@ class Page {
   }
 
   async openTrack(id) {
+    clearTimeout(this.timer);
     this.wanted = id;
     if (this.track && this.track.id === id) return;
     try {
@@ -130,6 +132,7 @@ class Page {
   }
 
   setTrack(track) {
+    this.player.pause();
     this.track = track;
     this.range = null;
     history.replaceState(null, '', `#track=${track.id}`);
@@ -176,7 +179,8 @@ class Page {
   showPlayer() {
     const { player, track } = this;
     node('play').textContent = player.playing ? '❚❚ Pause' : '▶ Play';
-    if (!track) return;
+    // Between two tracks the player still has a frame of the old one.
+    if (!track || player.presented !== track) return;
     showFrame(track, player.t);
     this.strip.update({ track, t: player.t, range: this.range });
     const { opacity, contour } = player.options;

@@ -4,7 +4,7 @@ import { api } from './api.js';
 import { Cache } from './cache.js';
 import { maskPath, traceLoops } from './masks.js';
 
-const FRAME_BYTES = 64 * 2 ** 20; // decoded, 4 bytes per pixel
+const FRAME_BYTES = 48 * 2 ** 20; // decoded, 4 bytes per pixel
 const RUNS = 2 ** 20; // 4 bytes each
 const CORNERS = 2 ** 18;
 const CHUNK = 24; // frames per request of masks

@@ -8,7 +8,7 @@ const BAND = 14;
 const DRAG = 4; // CSS pixels: less is a click
 
 const COLORS = {
-  normal: '#5b7083', bad: '#ff6b57', missing: '#ff6b5744', lane: '#1b232c',
+  normal: '#5b7083', bad: '#ff6b57', tint: '#ff6b5750', lane: '#1b232c',
   accept: '#35c47c', reject: '#ff5c5c', none: '#33404d', cursor: '#ffffff',
   range: '#ffd54a', between: '#10151a',
 };
@@ -93,15 +93,16 @@ export class Strip {
     const { full } = MEASURES[name];
     this.track.frames.forEach((frame, t) => {
       const value = frame[name];
+      const bad = isSuspicious(name, value);
       const [x, w] = this.column(t);
-      if (frame.box && !frame.source) {
-        context.fillStyle = COLORS.missing;
+      // A low agreement has a low bar, but must be seen.
+      if (bad || (frame.box && !frame.source)) {
+        context.fillStyle = COLORS.tint;
         context.fillRect(x, y + 1, w, LANE - 2);
       }
       if (value === null || value === undefined) return;
       const bar = Math.max(1, Math.min(1, value / full) * (LANE - 3));
-      context.fillStyle =
-        isSuspicious(name, value) ? COLORS.bad : COLORS.normal;
+      context.fillStyle = bad ? COLORS.bad : COLORS.normal;
       context.fillRect(x, y + LANE - 1 - bar, w, bar);
     });
   }

@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
 from pmvis_mm.apis.pipeline import Launcher, Pipeline, PipelineError
 from pmvis_mm.apis.pipeline.checks import Problems
+from pmvis_mm.review.work_dir import find_review_inputs
 from pmvis_mm.structures import PseudoMaskSet
 from pmvis_mm.utils.errors import (
     AnnotationError,
@@ -115,6 +117,9 @@ def test_stages_run_once_until_an_input_changes(build, data, capfd):
     stats = json.loads((data.parent / 'work/filtered/stats.json').read_text())
     assert set(stats) == {'missing_data', 'ria'}
     assert len(list((data.parent / 'work/videos').glob('*.mp4'))) == 1
+    inputs = find_review_inputs(data.parent / 'work')
+    assert Path(inputs.final).samefile(outputs['a'])
+    assert Path(inputs.sources['grabcut']).is_file()
     html = (data.parent / 'work/report/report.html').read_text()
     assert 'grabcut' in html and 'data:image/png' in html
     before = os.stat(outputs['a']).st_mtime_ns

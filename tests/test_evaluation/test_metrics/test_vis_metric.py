@@ -1,134 +1,33 @@
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from mmdet.structures import DetDataSample, TrackDataSample
 from mmengine.config import Config
-from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
 from pmvis_mm.evaluation import VISMetric
 from pmvis_mm.registry import METRICS
 from pmvis_mm.structures import rle
+from pmvis_mm.testing.tiny_predictions import (
+    SIZE,
+    clip,
+    dense,
+    evaluate,
+    frame,
+    judged,
+    whole,
+    write_truth,
+    written,
+)
 from pmvis_mm.testing.tiny_vis import write_tiny_vis
 from pmvis_mm.utils.errors import AnnotationError, ConfigError
-
-SIZE = (8, 10)
-# Ids neither contiguous nor sorted: label 0 is category 7.
-CATEGORIES = [dict(id=7, name='bar'), dict(id=3, name='square')]
-META = dict(classes=('bar', 'square'))
-
-
-def dense(*box):
-    x0, y0, x1, y1 = box
-    mask = np.zeros(SIZE, bool)
-    mask[y0:y1, x0:x1] = True
-    return mask
-
-
-# Video 0: a bar in both frames, a square in the first. Video 5: a square.
-REAL = {
-    (0, 0): {0: ('bar', (0, 0, 2, 8)), 1: ('square', (4, 1, 8, 5))},
-    (0, 1): {0: ('bar', (1, 0, 3, 8))},
-    (5, 0): {2: ('square', (2, 2, 6, 6))},
-    (5, 1): {2: ('square', (3, 2, 7, 6))},
-}
-LABELS = dict(bar=0, square=1)
 
 
 @pytest.fixture
 def ann_file(tmp_path):
-    annotations = []
-    for key, video, name in (
-        (0, 0, 'bar'),
-        (1, 0, 'square'),
-        (2, 5, 'square'),
-    ):
-        boxes = [REAL[video, t].get(key, (None, None))[1] for t in range(2)]
-        annotations.append(
-            dict(
-                id=key,
-                video_id=video,
-                category_id={c['name']: c['id'] for c in CATEGORIES}[name],
-                bboxes=[
-                    b and [b[0], b[1], b[2] - b[0], b[3] - b[1]] for b in boxes
-                ],
-                segmentations=[
-                    None if b is None else rle.box_rle(b, *SIZE) for b in boxes
-                ],
-            )
-        )
-    videos = [
-        dict(
-            id=video,
-            width=SIZE[1],
-            height=SIZE[0],
-            file_names=[f'{video}/{t}.png' for t in range(2)],
-        )
-        for video in (0, 5)
-    ]
-    path = tmp_path / 'real.json'
-    data = dict(videos=videos, categories=CATEGORIES, annotations=annotations)
-    path.write_text(json.dumps(data))
-    return str(path)
-
-
-def frame(video, t, found, as_rle=False):
-    """Data sample of a frame; found: (id, label, score, mask) of each."""
-    sample = DetDataSample(
-        metainfo=dict(video_id=video, frame_id=t, ori_video_length=2)
-    )
-    masks = [mask for *_, mask in found]
-    if as_rle:
-        masks = [rle.encode(mask) for mask in masks]
-    else:
-        masks = torch.from_numpy(np.array(masks).reshape(-1, *SIZE))
-    sample.pred_track_instances = InstanceData(
-        bboxes=torch.zeros(len(found), 4),
-        scores=torch.tensor([score for _, _, score, _ in found]),
-        labels=torch.tensor([label for _, label, *_ in found]).long(),
-        instances_id=torch.tensor([key for key, *_ in found]).long(),
-        masks=masks,
-    )
-    return sample
-
-
-def perfect(video, t, score=0.9):
-    return [
-        (key, LABELS[name], score, dense(*box))
-        for key, (name, box) in REAL[video, t].items()
-    ]
-
-
-def clip(*frames):
-    sample = TrackDataSample()
-    sample.video_data_samples = list(frames)
-    return sample
-
-
-def evaluate(metric, clips, meta=META):
-    evaluator = Evaluator(metric)
-    evaluator.dataset_meta = meta
-    for sample in clips:
-        evaluator.process(data_samples=[sample], data_batch=None)
-    return evaluator.evaluate(2)  # a dataset of two videos
-
-
-def whole(change=lambda video, t, found: found, **kwargs):
-    return [
-        clip(
-            *(
-                frame(v, t, change(v, t, perfect(v, t)), **kwargs)
-                for t in range(2)
-            )
-        )
-        for v in (0, 5)
-    ]
+    return write_truth(tmp_path)
 
 
 @pytest.mark.parametrize('as_rle', [False, True])
@@ -286,54 +185,6 @@ def test_bad_options_are_found_at_once(ann_file, tmp_path):
     VISMetric(str(path), format_only=True, outfile_prefix='x')
 
 
-WORKER = """
-import datetime
-import sys
-import torch.distributed as dist
-sys.path.insert(0, sys.argv[1])
-import test_vis_metric as t
-from pmvis_mm.evaluation import VISMetric
-rank = int(sys.argv[4])
-dist.init_process_group(
-    'gloo',
-    init_method='file://' + sys.argv[3],
-    rank=rank,
-    world_size=2,
-    timeout=datetime.timedelta(seconds=60),
-)
-clips = t.whole()[rank:][:1]
-if rank == 1:
-    clips += clips  # padded
-metrics = t.evaluate(VISMetric(sys.argv[2]), clips)
-print('AP', metrics['vis/AP'], flush=True)
-sys.stdin.read()  # leaving one by one hangs in gloo of torch 2.1
-"""
-
-
-def test_two_processes(ann_file, tmp_path):
-    arguments = [os.path.dirname(__file__), ann_file, str(tmp_path / 'store')]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, '-c', WORKER, *arguments, str(rank)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        for worker in workers:
-            lines = iter(worker.stdout.readline, '')
-            value = next((x for x in lines if x.startswith('AP ')), None)
-            assert value is not None, worker.stderr.read()
-            assert float(value.split()[1]) == pytest.approx(1)
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
-
-
 def run_test_loop(repo_root, root, sampler):
     """Test random weights; returns metrics and the results written."""
     cfg = Config.fromfile(
@@ -382,26 +233,6 @@ def test_test_loop_over_frames_or_whole_videos(repo_root, tmp_path):
     assert {t['category_id'] for t in tracks} <= {3, 0}
     assert all(len(t['segmentations']) == 3 for t in tracks)
     assert 0 <= metrics['vis/AP'] < 0.5  # of random weights
-
-
-def judged(video, rows):
-    """The clip of a video with what the model says of its tracks.
-
-    rows: (id, first frame that counts, label, score).
-    """
-    sample = clip(*(frame(video, t, perfect(video, t)) for t in range(2)))
-    ids, starts, labels, scores = (torch.tensor(c) for c in zip(*rows))
-    sample.pred_tracks = InstanceData(
-        instances_id=ids, start_frames=starts, labels=labels, scores=scores
-    )
-    return sample
-
-
-def written(metric, clips, meta=META):
-    """Tracks of the results file."""
-    metrics = evaluate(metric, clips, meta)
-    with open(f'{metric.outfile_prefix}.results.json') as file:
-        return metrics, json.load(file)
 
 
 def test_case_26_json_of_the_reference(ann_file, tmp_path):

@@ -290,3 +290,33 @@ def test_copies_although_embeddings_had_gradients():
     twin = copy.deepcopy(tracker)
     assert _track(twin, 1, [0.9], (0,)) == [0]
     assert tracker._last_frame == 0
+
+
+@pytest.mark.parametrize('temporal_weight', [True, False])
+def test_state_lets_another_tracker_go_on(temporal_weight):
+    shown = [(0, 1, 2), (2, 1), (0,), (), (3, 2, 0), (1, 3)]
+    scores = [0.9, 0.8, 0.7]
+
+    def play(tracker, frames):
+        return [
+            _track(tracker, t, scores[: len(shown[t])], shown[t])
+            for t in frames
+        ]
+
+    options = dict(temporal_weight=temporal_weight, memory_frames=3)
+    whole = IDOLTracker(**options)
+    expected = play(whole, range(6))
+    for stop in range(6):
+        first = IDOLTracker(**options)
+        play(first, range(stop))
+        state = first.state_dict()
+        other = IDOLTracker(**options)
+        other.load_state_dict(state, 'cpu')
+        assert play(other, range(stop, 6)) == expected[stop:]
+        assert other.live_ids == whole.live_ids
+        for key in whole.live_ids:
+            assert torch.equal(
+                _live_memory(other, key), _live_memory(whole, key)
+            )
+        # The first tracker is left as it was.
+        assert first.state_dict()['ids'] == state['ids']

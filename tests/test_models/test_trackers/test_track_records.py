@@ -176,3 +176,22 @@ def test_bad_input():
         records.finish(temporal='sum')
     with pytest.raises(ConfigError, match='score_thr=-1 is out of range'):
         records.finish(score_thr=-1)
+
+
+def test_state_lets_other_records_go_on():
+    frames = {0: range(12), 5: [2, 3, 11], 7: range(4)}
+    whole = _play({i: list(at) for i, at in frames.items()}, 12)
+    for stop in (0, 1, 4, 10):
+        first = _play({i: list(at) for i, at in frames.items()}, stop)
+        state = first.state_dict()
+        other = TrackRecords()
+        other.load_state_dict(state)
+        for frame in range(stop, 12):
+            hits = {i: _SCORES for i, at in frames.items() if frame in at}
+            _add(other, frame, hits)
+        assert other.ids == whole.ids and _starts(other) == _starts(whole)
+        assert torch.equal(other.finish().scores, whole.finish().scores)
+        # Records that went on did not change those they came from.
+        again = first.state_dict()
+        assert torch.equal(again['total'], state['total'])
+        assert again['ids'] == state['ids'] and again['num_frames'] == stop
