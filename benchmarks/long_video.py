@@ -24,14 +24,11 @@ from typing import Any, Dict, Iterable, List, Tuple
 
 import cv2
 import numpy as np
-import torch
 from _memory import peak_mb
-from mmengine.config import Config
 
-from pmvis_mm.apis import VISInferencer
 from pmvis_mm.formats import RESULT_WRITERS, ResultWriter
 from pmvis_mm.structures.video_track import StreamInfo, VideoTrack
-from pmvis_mm.testing.tiny_idol import TINY_MODEL
+from pmvis_mm.testing.tiny_idol import tiny_idol_inferencer
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'configs/idol/idol_r18_1xb4-2k_own.py'
@@ -121,24 +118,12 @@ def write_video(path: Path, length: int, size: Tuple[int, int]) -> None:
     writer.release()
 
 
-def build_inferencer(args: argparse.Namespace) -> VISInferencer:
-    """Build a tiny IDOL of which several queries survive."""
-    cfg = Config.fromfile(CONFIG)
-    cfg.merge_from_dict(dict(model=TINY_MODEL))
-    pipeline = cfg.test_dataloader.dataset.pipeline
-    pipeline[0].transforms[1].scale = (args.size[1], args.size[0])
-    torch.manual_seed(0)
-    inferencer = VISInferencer(cfg, device=args.device, show_progress=False)
-    for branch in inferencer.model.detector.bbox_head.cls_branches:
-        torch.nn.init.normal_(branch.weight, std=0.5)
-        torch.nn.init.constant_(branch.bias, -1.0)
-    return inferencer
-
-
 def measure(args: argparse.Namespace) -> Dict[str, Any]:
     """Run over one video in this process."""
     video, out_dir = args.one
-    inferencer = build_inferencer(args)
+    inferencer = tiny_idol_inferencer(
+        CONFIG, (args.size[0], args.size[1]), args.device
+    )
     formats: List[Any] = list(FORMATS.values())
     if args.die:
         formats.append(dict(type='kill', frame=args.kill_at, path='unused'))

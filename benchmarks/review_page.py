@@ -154,7 +154,7 @@ def scroll_through(page: Any, steps: int) -> Iterator[str]:
         index = page.eval_on_selector(
             '#list',
             'list => Math.floor((list.scrollTop + list.clientHeight / 2) '
-            '/ document.querySelector(".row").clientHeight)',
+            '/ document.querySelector(".row").offsetHeight)',
         )
         page.wait_for_selector(f'#row-{index}[data-id]')
         yield 'scrolled'

@@ -15,11 +15,6 @@ import numpy as np
 
 from ..utils.errors import FrameError
 
-VIDEO_SUFFIXES = (
-    '.avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm '
-    '.wmv .y4m'
-).split()
-
 # Time stamps that end so many frames early are those of a whole file.
 _SLACK = 2.5
 

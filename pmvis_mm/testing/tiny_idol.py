@@ -12,6 +12,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
+from ..apis.vis_inferencer import VISInferencer
 from ..registry import MODELS
 
 _CHANNELS = 32
@@ -71,11 +72,42 @@ def tiny_idol(
     with DefaultScope.overwrite_default_scope('pmvis_mm'):
         model = MODELS.build(cfg.model)
         model.init_weights()
+    _find_more(model)
+    return model.train()
+
+
+def tiny_idol_inferencer(
+    config: Union[str, Path],
+    size: Tuple[int, int] = (64, 96),
+    device: str = 'cpu',
+    seed: int = 0,
+) -> VISInferencer:
+    """Build an inferencer around a tiny model that finds something.
+
+    Args:
+        config (str | Path): A config of the small R-18 model.
+        size (tuple[int]): Height and width that frames are scaled to.
+        device (str): Of the model.
+        seed (int): Of the weights. Defaults to 0.
+
+    Returns:
+        VISInferencer: Without progress bar.
+    """
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(dict(model=TINY_MODEL))
+    resize = cfg.test_dataloader.dataset.pipeline[0].transforms[1]
+    resize.scale = (size[1], size[0])
+    torch.manual_seed(seed)
+    inferencer = VISInferencer(cfg, device=device, show_progress=False)
+    _find_more(inferencer.model)
+    return inferencer
+
+
+def _find_more(model: BaseModel) -> None:
+    """Let many queries pass the score threshold."""
     for branch in model.detector.bbox_head.cls_branches:
-        # So that many queries pass the score threshold.
         torch.nn.init.normal_(branch.weight, std=0.5)
         torch.nn.init.constant_(branch.bias, -1.0)
-    return model.train()
 
 
 def random_clip(

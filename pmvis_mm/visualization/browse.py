@@ -129,8 +129,12 @@ def browse(
         look.classes = classes_of(dataset, index)
         _set_seed(seed, index)
         _, found = recorder.record(index)
-        for stage in filter(is_chosen, found):
+        shown = [stage for stage in found if is_chosen(stage)]
+        for stage in shown:
             yield look.draw_stage(index, stage, found)
+        if not shown:  # such as inside of a RandomApply that let it pass
+            title = f'sample {index}, none of the chosen stages was applied'
+            yield StagePicture(index, 0, title, None, [])
 
 
 def choose_samples(

@@ -95,10 +95,30 @@ def suspicion_correlation(
         fewer than three tracks, or where either is the same for all.
     """
     ious = track_ious(quality)
+    tracks = [track for track in final if track.id in ious]
+    return rank_correlation(
+        [suspicion(track) for track in tracks],
+        [1 - ious[track.id] for track in tracks],
+    )
+
+
+def rank_correlation(
+    first: Sequence[Optional[float]], second: Sequence[float]
+) -> Optional[float]:
+    """Correlate ranks (Spearman).
+
+    Args:
+        first (Sequence[float | None]): N values; None and NaN are unknown.
+        second (Sequence[float]): N values.
+
+    Returns:
+        float, optional: 1 if the order is the same. None for fewer than
+        three known pairs, or where either is the same for all.
+    """
     pairs = [
-        (suspicion(track), 1 - ious[track.id])
-        for track in final
-        if track.id in ious and not math.isnan(suspicion(track))
+        (a, b)
+        for a, b in zip(first, second)
+        if a is not None and not math.isnan(a)
     ]
     if len(pairs) < 3:
         return None

@@ -2,11 +2,8 @@
 
 import csv
 import json
-import os
 import shutil
-import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -20,7 +17,8 @@ from pycocotools import mask as coco_mask
 from pmvis_mm.apis import VISInferencer
 from pmvis_mm.structures.rle import decode, tight_boxes
 from pmvis_mm.testing.scripted_vis import scripted_config
-from pmvis_mm.testing.tiny_idol import TINY_MODEL
+from pmvis_mm.testing.tiny_idol import TINY_MODEL, tiny_idol_inferencer
+from pmvis_mm.testing.tiny_maskfree import TINY_MASKFREE
 from pmvis_mm.testing.videos import moving_frames, write_mp4
 from pmvis_mm.utils.errors import (
     CheckpointError,
@@ -31,34 +29,16 @@ from pmvis_mm.utils.errors import (
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = moving_frames(12)
+CONFIG = ROOT / 'configs/idol/idol_r18_1xb4-2k_own.py'
 DAVIS = ROOT.parent / 'shared/data/davis_mini/JPEGImages'
 # Small and fast: OpenCV's VP9 encoder is slow.
 MP4 = dict(type='mp4', codecs=['mp4v'], min_height=0)
 LEFT, RIGHT = (0, 0, 4, 4), (5, 4, 9, 8)
 
 
-def idol_config():
-    cfg = Config.fromfile(ROOT / 'configs/idol/idol_r18_1xb4-2k_own.py')
-    cfg.merge_from_dict(dict(model=TINY_MODEL))
-    scale = cfg.test_dataloader.dataset.pipeline[0].transforms[1]
-    scale.scale = (96, 64)
-    return cfg
-
-
-def idol(**kwargs):
-    torch.manual_seed(2)
-    inferencer = VISInferencer(
-        idol_config(), device='cpu', show_progress=False, **kwargs
-    )
-    for branch in inferencer.model.detector.bbox_head.cls_branches:
-        torch.nn.init.normal_(branch.weight, std=0.5)
-        torch.nn.init.constant_(branch.bias, -1.0)
-    return inferencer
-
-
 @pytest.fixture(scope='module')
 def inferencer():
-    return idol()
+    return tiny_idol_inferencer(CONFIG, seed=2)
 
 
 @pytest.fixture
@@ -190,121 +170,22 @@ def test_batches_and_progress_make_no_difference(inferencer, capsys):
     assert [row[0] for row in one[1]] == [row[0] for row in many[1]]
 
 
-# ------------------------------------------------------------------ resuming
-_SCRIPT = """
-import os, signal, sys
-sys.path[:0] = [{tests!r}, {root!r}]
-import test_vis_inferencer as case
-from pmvis_mm.structures.track_journal import TrackJournal
-TrackJournal.due = True
-for item in case.idol().iterate({video!r}, {out!r}, batch_size=2):
-    if item.frame == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def test_killed_and_continued_is_as_unbroken(inferencer, tmp_path):
-    video = write_mp4(tmp_path / 'clip.mp4', FRAMES)
-    out = tmp_path / 'broken'
-    script = _SCRIPT.format(
-        tests=str(Path(__file__).parent),
-        root=str(ROOT),
-        video=video,
-        out=str(out),
-    )
-    done = subprocess.run([sys.executable, '-c', script], env=dict(os.environ))
-    assert done.returncode == -signal.SIGKILL
-    seen = []
-    forward = inferencer.model.test_step
-
-    def spy(data):
-        (clip,) = data['data_samples']
-        seen.extend(sample.frame_id for sample in clip)
-        return forward(data)
-
-    inferencer.model.test_step = spy
-    formats = ('json', 'csv', 'mots', 'png', MP4)
-    try:
-        again = inferencer(video, out, formats, batch_size=2)
-    finally:
-        del inferencer.model.test_step
-    assert seen == [8, 9, 10, 11]  # nothing is predicted twice
-    whole = inferencer(video, tmp_path / 'whole', formats, batch_size=2)
-    assert plain(again['predictions'][0]) == plain(whole['predictions'][0])
-    for one, two in zip(again['outputs'], whole['outputs']):
-        assert one.name == two.name
-        files = [two] if two.is_file() else sorted(two.iterdir())
-        assert files
-        for file in files:
-            other = one if two.is_file() else one / file.name
-            assert file.read_bytes() == other.read_bytes()
-
-
-def test_finished_journals_need_no_model(inferencer, tmp_path):
-    first = inferencer(FRAMES, tmp_path, ['json'])
-    forward = inferencer.model.test_step
-    inferencer.model.test_step = None  # would fail
-    try:
-        again = inferencer(FRAMES, tmp_path, ['csv', MP4])
-    finally:
-        inferencer.model.test_step = forward
-        del inferencer.model.test_step
-    assert plain(again['predictions'][0]) == plain(first['predictions'][0])
-    assert frame_count(again['outputs'][1]) == 12
-    other = [frame[::-1].copy() for frame in FRAMES]
-    with pytest.raises(OutputError, match=r'something else: video .*resume'):
-        inferencer(other, tmp_path, ['json'])
-    with pytest.raises(OutputError, match=r'precision .fp32., not .bf16.'):
-        inferencer(FRAMES, tmp_path, ['json'], precision='bf16')
-    assert inferencer(other, tmp_path, ['json'], resume=False)['outputs']
-    with torch.no_grad():
-        weight = inferencer.model.track_head.embed.layers[0].bias
-        weight += 1
-    inferencer._digest = None
-    with pytest.raises(OutputError, match='something else: model'):
-        inferencer(other, tmp_path, ['json'])
-    with torch.no_grad():
-        weight -= 1
-    inferencer._digest = None
-
-
-def test_unknown_state_begins_anew(tmp_path):
-    config = ROOT / 'tests/data/configs/tiny_mask_track_rcnn.py'
-    torch.manual_seed(0)
-    inferencer = VISInferencer(config, device='cpu', show_progress=False)
-    tracker = inferencer.model.tracker
-
-    class Own(type(tracker)):
-        """May remember what only it knows."""
-
-    tracker.__class__ = Own
-    run = inferencer.iterate(FRAMES, tmp_path)
-    run.journal.commit_interval = 0
-    next(run), next(run)
-    run.close()
-    run.journal.close()
-    again = inferencer.iterate(FRAMES, tmp_path)
-    assert again.journal.next_frame == 0
-    assert [item.frame for item in again] == list(range(12))
-
-
-def test_generators_have_nothing_to_go_on_with(inferencer, tmp_path):
-    for seed in (0, 1):  # other videos, one journal: it begins anew
-        frames = iter(moving_frames(2, seed=seed))
-        (found,) = inferencer(frames, tmp_path, ['json'])['predictions']
-        assert found.length == 2
-
-
-def test_failures_leave_no_files_but_the_journal(inferencer, tmp_path):
-    def frames():
-        yield from FRAMES[:3]
-        yield FRAMES[3][:-2]
-
-    with pytest.raises(FrameError, match=r'first is 96x64 .*frame 3'):
-        inferencer(frames(), tmp_path, ['json', 'mots', MP4])
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        'video.tracks.sqlite'
-    ]
+def test_broken_videos(scripted, tmp_path):
+    whole = write_mp4(tmp_path / 'whole.avi', SMALL * 8, codec='MJPG')
+    content = Path(whole).read_bytes()
+    cut = tmp_path / 'cut.avi'
+    cut.write_bytes(content[: len(content) // 2])
+    scripted.model.script = scripted.model.script * 8
+    with pytest.raises(FrameError, match=r'ends after \d+ of about 40'):
+        scripted(str(cut))
+    (found,) = scripted(str(cut), on_error='stop')['predictions']
+    assert 0 < found.length < 40
+    empty = tmp_path / 'empty.mp4'
+    empty.touch()
+    # What came before is there.
+    with pytest.raises(FrameError, match=r'is empty .*empty\.mp4'):
+        scripted([whole, str(empty)], tmp_path / 'out', ['json'])
+    assert (tmp_path / 'out/whole.json').exists()
 
 
 # ----------------------------------------------------------------- all models
@@ -329,6 +210,27 @@ def test_models_of_mmdet(config, tmp_path):
         assert whole.length == 4
 
 
+@pytest.mark.parametrize(
+    'config, tiny',
+    [
+        ('idol_boxinst/idol-boxinst_r18_1xb4-2k_own-box.py', TINY_MODEL),
+        ('pm_vis/pm-vis_r18_1xb4-2k_own-pseudo.py', TINY_MODEL),
+        ('pm_vis/pm-vis-tk_r18_1xb4-2k_own-pseudo.py', TINY_MODEL),
+        ('maskfreevis/maskfreevis_r18_1xb4-1k_own-box.py', TINY_MASKFREE),
+    ],
+)
+def test_models_of_ours(config, tiny, tmp_path):
+    cfg = Config.fromfile(ROOT / 'configs' / config)
+    cfg.merge_from_dict(dict(model=tiny))
+    torch.manual_seed(0)
+    inferencer = VISInferencer(cfg, device='cpu', show_progress=False)
+    found = inferencer(FRAMES[:4], tmp_path, ['json'])
+    (prediction,) = found['predictions']
+    assert prediction.length == 4
+    results = json.loads(found['outputs'][0].read_text())
+    assert len(results) == sum(len(t.labels) for t in prediction.tracks)
+
+
 def test_half_precision(inferencer):
     with pytest.raises(ConfigError, match=r"'fp16' does not work on a CPU"):
         inferencer(FRAMES, precision='fp16')
@@ -346,7 +248,7 @@ def test_models_by_name_and_from_checkpoints(inferencer, tmp_path):
     with pytest.raises(ConfigError, match='neither a model nor weights'):
         VISInferencer()
     with pytest.raises(CheckpointError, match='does not exist'):
-        VISInferencer(idol_config(), tmp_path / 'none.pth')
+        VISInferencer(CONFIG, tmp_path / 'none.pth')
     path = tmp_path / 'model.pth'
     meta = dict(
         cfg='a = 1', dataset_meta=dict(classes=('x',), category_ids=(7,))

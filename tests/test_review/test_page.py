@@ -36,8 +36,8 @@ def test_masks_are_filled_pixel_by_pixel(review: ReviewPage) -> None:
               const m = await import('/static/masks.js');
               const canvas = new OffscreenCanvas(width, height);
               const context = canvas.getContext('2d');
-              context.fill(m.maskPath(m.traceLoops(counts, height)),
-                'evenodd');
+              m.tracePath(context, m.traceLoops(counts, height));
+              context.fill('evenodd');
               const data = context.getImageData(0, 0, width, height).data;
               return [m.maskArea(counts), m.maskIou(counts, other),
                 Array.from(data)];
@@ -54,7 +54,7 @@ def test_masks_are_filled_pixel_by_pixel(review: ReviewPage) -> None:
 def test_an_outline_has_only_its_corners(review: ReviewPage) -> None:
     loops = review.page.evaluate(
         """async counts => (await import('/static/masks.js'))
-          .traceLoops(counts, 4)""",
+          .traceLoops(counts, 4).map(loop => Array.from(loop))""",
         runs(np.pad(np.ones((2, 3), bool), 1)),
     )
     (loop,) = loops

@@ -9,6 +9,7 @@ import pytest
 from pmvis_mm.registry import DATASETS
 from pmvis_mm.testing.tiny_vis import write_tiny_vis
 from pmvis_mm.visualization.browse import browse, classes_of
+from pmvis_mm.visualization.local_visualizer import VISLocalVisualizer
 from pmvis_mm.visualization.overlay import track_color
 
 GAP = 8
@@ -311,6 +312,49 @@ def test_empty_dataset(refuse, tiny_configs, tmp_path):
     )
     assert message.startswith('error: ')
     assert 'empty' in message or 'no video' in message
+
+
+def test_stages_that_were_not_applied_are_told(look, joint_configs):
+    """The crop of COCO's clips is left out of half of the samples."""
+    titles, pictures = set(), 0
+    for seed in range(6):
+        shown, texts = look(
+            joint_configs['joint'],
+            *['--stages', 'RandomClipInterpCrop', '--index', 0],
+            *['--seed', seed],
+        )
+        pictures += len(shown)
+        titles |= {text.splitlines()[0] for text in texts.values()}
+    assert titles == {
+        'sample 0, 8 RandomApply/RandomClipInterpCrop',
+        'sample 0, none of the chosen stages was applied',
+    }
+    assert 0 < pictures < 6
+
+
+def test_pictures_are_shown_in_a_window(tool, tiny_configs, monkeypatch):
+    shown = []
+
+    def show(self, drawn_img, win_name, wait_time):
+        shown.append((drawn_img, win_name, wait_time))
+
+    monkeypatch.setattr(VISLocalVisualizer, 'show', show)
+    words = ['--num', 2, '--show-interval', 0.5]
+    tool('analysis_tools/browse_dataset.py', tiny_configs['full'], *words)
+    assert [name for _, name, _ in shown] == [
+        f'sample {i}, as a model gets it' for i in range(2)
+    ]
+    assert {wait for *_, wait in shown} == {0.5}
+    (first, second) = (image for image, *_ in shown)
+    assert first.shape[2] == 3 and second.shape[2] == 3
+    shown.clear()
+    tool(
+        'analysis_tools/browse_dataset.py',
+        tiny_configs['full'],
+        *words,
+        '--not-show',
+    )
+    assert shown == []
 
 
 @pytest.mark.usefixtures('default_scope')

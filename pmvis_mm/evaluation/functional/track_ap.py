@@ -115,8 +115,10 @@ def evaluate_tracks(
 ) -> TrackAP:
     """Judge predicted tracks.
 
-    The numbers equal those of the public YouTube-VIS evaluation. Crowds are
-    neither missed nor false.
+    The numbers equal those of the public YouTube-VIS evaluation, with two
+    exceptions: it takes an instance of id 0 for "not matched", and the sizes
+    of real instances from ``areas`` of the file, here they are counted.
+    Crowds are neither missed nor false.
 
     Args:
         predictions (Iterable[Mapping]): Entries of a results.json:

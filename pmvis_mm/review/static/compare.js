@@ -114,7 +114,7 @@ export class Compare {
       bitmap: media.bitmap(track, t),
       size: [track.width, track.height],
       region: objectRegion(track, t, 1.5, 0) || whole,
-      path: media.path(track, name, t),
+      loops: media.loops(track, name, t),
       color: name === 'final' ? FINAL_COLOR : sourceColor(track, name),
       box: frame.box,
       ...this.options,

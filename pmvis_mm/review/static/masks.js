@@ -2,8 +2,8 @@
  * Masks as uncompressed run lengths (COCO: column by column, the first run
  * is background) and as outlines.
  *
- * An outline is a Path2D along the edges of the pixels: it stays sharp at
- * every zoom, has no seams, and is far smaller than a picture of the mask.
+ * An outline runs along the edges of the pixels: it stays sharp at every
+ * zoom, has no seams, and is far smaller than a picture of the mask.
  */
 
 /** Number of foreground pixels. */
@@ -97,7 +97,7 @@ function boundary(columns, height) {
 
 /**
  * Closed outlines of a mask, holes included.
- * @returns {number[][]} Per loop x, y, x, y, ... of its corners, pixels.
+ * @returns {Int32Array[]} Per loop x, y, x, y, ... of its corners, pixels.
  */
 export function traceLoops(counts, height) {
   const edges = boundary(columnSpans(counts, height), height);
@@ -112,7 +112,7 @@ export function traceLoops(counts, height) {
         pushCorner(loop, Math.floor(at / rows), at % rows);
         at = next;
       } while (at !== start);
-      loops.push(loop);
+      loops.push(Int32Array.from(loop));
     }
   }
   return loops;
@@ -128,13 +128,20 @@ function pushCorner(loop, x, y) {
   loop.push(x, y);
 }
 
-/** Outline to fill with the rule 'evenodd' and to stroke. */
-export function maskPath(loops) {
-  const path = new Path2D();
+/**
+ * Make the outlines the path of a canvas, to fill with the rule 'evenodd' and
+ * to stroke.
+ *
+ * No Path2D: its memory is outside of the heap of JavaScript, so that the
+ * browser would keep those of hundreds of tracks before it collects them.
+ */
+export function tracePath(context, loops) {
+  context.beginPath();
   for (const loop of loops) {
-    path.moveTo(loop[0], loop[1]);
-    for (let i = 2; i < loop.length; i += 2) path.lineTo(loop[i], loop[i + 1]);
-    path.closePath();
+    context.moveTo(loop[0], loop[1]);
+    for (let i = 2; i < loop.length; i += 2) {
+      context.lineTo(loop[i], loop[i + 1]);
+    }
+    context.closePath();
   }
-  return path;
 }

@@ -2,11 +2,11 @@
 
 import { api } from './api.js';
 import { Cache } from './cache.js';
-import { maskPath, traceLoops } from './masks.js';
+import { traceLoops } from './masks.js';
 
 const FRAME_BYTES = 48 * 2 ** 20; // decoded, 4 bytes per pixel
 const RUNS = 2 ** 20; // 4 bytes each
-const CORNERS = 2 ** 18;
+const CORNERS = 2 ** 18; // 8 bytes each
 const CHUNK = 24; // frames per request of masks
 // Larger frames are asked for in this width: no screen shows more of them.
 const MAX_WIDTH = 1920;
@@ -15,7 +15,7 @@ export class Media {
   constructor() {
     this.bitmaps = new Cache(FRAME_BYTES, (bitmap) => bitmap.close());
     this.chunks = new Cache(RUNS);
-    this.paths = new Cache(CORNERS);
+    this.outlines = new Cache(CORNERS);
   }
 
   /** Load what is drawn of a frame, so that the getters below have it. */
@@ -60,19 +60,18 @@ export class Media {
     return runs && runs[t % CHUNK];
   }
 
-  /** Outline in the pixels of the video, or null without a mask. */
-  path(track, source, t) {
+  /** Outlines in the pixels of the video, or null without a mask. */
+  loops(track, source, t) {
     const counts = this.counts(track, source, t);
     if (!counts) return null;
     const key = `${track.id}/${source}/${t}`;
-    let path = this.paths.get(key);
-    if (!path) {
-      const loops = traceLoops(counts, track.height);
-      path = maskPath(loops);
+    let loops = this.outlines.get(key);
+    if (!loops) {
+      loops = traceLoops(counts, track.height);
       const corners = loops.reduce((sum, loop) => sum + loop.length / 2, 8);
-      this.paths.set(key, path, corners);
+      this.outlines.set(key, loops, corners);
     }
-    return path;
+    return loops;
   }
 
   /** Load the next frames in the background; they may fail later, loudly. */

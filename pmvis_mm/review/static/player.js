@@ -157,7 +157,7 @@ export class Player {
       bitmap: media.bitmap(track, t),
       size: [track.width, track.height],
       region: region || whole,
-      path: source && media.path(track, source, t),
+      loops: source && media.loops(track, source, t),
       color: sourceColor(track, source),
       box: options.box ? frame.box : null,
       opacity: options.opacity,

@@ -1,5 +1,7 @@
 /** Drawing a frame with a mask and a box on a canvas; nothing is stored. */
 
+import { tracePath } from './masks.js';
+
 /** One colour per source, told apart on dark and on bright frames. */
 const SOURCE_COLORS = [
   '#ffb000', '#ff5fa2', '#a98bff', '#7be07b', '#ff7f4d', '#4de3d0',
@@ -96,8 +98,8 @@ export function fitCanvas(canvas) {
  * Draw one frame of a track.
  * @param {HTMLCanvasElement} canvas
  * @param {object} scene bitmap (ImageBitmap or undefined), size ([width,
- *   height] of the video), region (xyxy), path (Path2D or null), color, box
- *   (xyxy or null), opacity (0 ... 1), contour (bool).
+ *   height] of the video), region (xyxy), loops (outlines of the mask, or
+ *   null), color, box (xyxy or null), opacity (0 ... 1), contour (bool).
  */
 export function drawScene(canvas, scene) {
   const ratio = fitCanvas(canvas);
@@ -113,14 +115,15 @@ export function drawScene(canvas, scene) {
     context.drawImage(scene.bitmap, 0, 0, width, height);
   }
   const unit = ratio / view.scale; // a pixel of the screen
-  if (scene.path) drawMask(context, scene, unit);
+  if (scene.loops) drawMask(context, scene, unit);
   if (scene.box) drawBox(context, scene.box, unit);
 }
 
-function drawMask(context, { path, color, opacity, contour }, unit) {
+function drawMask(context, { loops, color, opacity, contour }, unit) {
+  tracePath(context, loops);
   context.globalAlpha = opacity;
   context.fillStyle = color;
-  context.fill(path, 'evenodd');
+  context.fill('evenodd');
   context.globalAlpha = 1;
   if (!contour) return;
   context.lineJoin = 'round';
@@ -128,7 +131,7 @@ function drawMask(context, { path, color, opacity, contour }, unit) {
   for (const [style, width] of [['#000a', 3.5], [color, 1.75]]) {
     context.strokeStyle = style;
     context.lineWidth = width * unit;
-    context.stroke(path);
+    context.stroke();
   }
 }
 

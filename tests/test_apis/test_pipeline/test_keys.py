@@ -16,9 +16,9 @@ def test_hash_is_kept_while_size_and_time_stay(tmp_path, monkeypatch):
     file = tmp_path / 'weights.pth'
     file.write_bytes(b'abc')
     read = []
-    sha256 = keys._sha256
+    sha256 = keys.file_sha256
     monkeypatch.setattr(
-        keys, '_sha256', lambda path: read.append(path) or sha256(path)
+        keys, 'file_sha256', lambda path: read.append(path) or sha256(path)
     )
     cache = tmp_path / 'hashes.json'
     first = ContentHashes(cache).file(file)

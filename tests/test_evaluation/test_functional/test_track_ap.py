@@ -1,4 +1,3 @@
-import copy
 import math
 import subprocess
 import sys
@@ -6,7 +5,13 @@ import sys
 import numpy as np
 import pytest
 
-from pmvis_mm.evaluation.functional import evaluate_tracks, track_iou
+from pmvis_mm.evaluation.functional import (
+    evaluate_tracks,
+    judge_videos,
+    likely_iou,
+    track_iou,
+)
+from pmvis_mm.evaluation.functional.track_matching import match
 from pmvis_mm.structures import parse_annotations
 from pmvis_mm.structures.rle import area, box_rle, encode
 from pmvis_mm.utils.errors import AnnotationError
@@ -148,73 +153,105 @@ def test_truth_without_masks_is_refused():
         evaluate_tracks([], real)
 
 
-def random_case(seed, num_videos=4, length=3):
-    rng = np.random.default_rng(seed)
-
-    def blob():
-        if rng.random() < 0.2:
-            return None
-        mask = np.zeros(SIZE, bool)
-        y, x = rng.integers(0, 5, 2)
-        mask[y : y + rng.integers(3, 6), x : x + rng.integers(3, 6)] = True
-        return encode(mask)
-
-    def path():
-        masks = [blob() for _ in range(length)]
-        return masks if any(masks) else [box(0, 3)] * length
-
-    def noisy(masks):
-        return [blob() if rng.random() < 0.3 else mask for mask in masks]
-
-    tracks, found = [], []
-    for video in range(num_videos):
-        for _ in range(rng.integers(0, 5)):
-            category, masks = int(rng.integers(1, 4)), path()
-            tracks.append((video, category, masks, int(rng.random() < 0.2)))
-            for _ in range(rng.integers(0, 4)):
-                score = round(float(rng.random()), 1)  # ties on purpose
-                found.append(guess(video, category, score, noisy(masks)))
-        for _ in range(rng.integers(0, 14)):
-            found.append(guess(video, 1, float(rng.random()), path()))
-    real = truth(
-        *tracks, length=length, num_videos=num_videos, categories=(1, 2, 3)
-    )
-    return tracks, found, real
+def test_sizes():
+    # 40 and 10 pixels on average over the frames that show them.
+    wide, thin = [box(0, 4), None], [box(6, 7), box(6, 7)]
+    real = truth((0, 1, wide), (0, 1, thin))
+    found = [
+        guess(0, 1, 0.9, [box(8, 9)] * 2),  # false, 10 pixels
+        guess(0, 1, 0.8, wide),
+    ]
+    judged = list(judge_videos(found, real))
+    assert judged[0].tracks[1].real_areas.tolist() == [40, 10]
+    assert judged[0].tracks[1].areas.tolist() == [10, 40]
+    tracks = judged[0].tracks[1]
+    # What is wide is hit, and the false one is too thin to count.
+    large = match(tracks, (20, 100))
+    assert large.num_real == 1
+    assert large.matched[0].tolist() == [False, True]
+    assert large.ignored[0].tolist() == [True, False]
+    # What is thin is missed; the hit of what is wide does not count.
+    small = match(tracks, (0, 20))
+    assert small.num_real == 1
+    assert small.ignored[0].tolist() == [False, True]
+    # Both ends belong to the range.
+    assert match(tracks, (10, 40)).num_real == 2
+    summary = evaluate_tracks(found, real, sizes=True).summary()
+    assert summary['AP_small'] == summary['AP'] == pytest.approx(51 / 101 / 2)
+    assert summary['AR_small'] == pytest.approx(0.5)
+    assert math.isnan(summary['AP_large'])
 
 
-@pytest.mark.parametrize('seed', range(6))
-def test_equals_the_public_evaluation(seed, monkeypatch):
-    functional = pytest.importorskip('mmdet.evaluation.functional')
-    if not hasattr(np, 'float'):  # mmdet 3.3 asks for what numpy removed
-        monkeypatch.setattr(np, 'float', float, raising=False)
-    tracks, found, real = random_case(seed)
-    data = dict(
-        videos=[video.to_json() for video in real.videos.values()],
-        categories=real.categories,
-        annotations=[
-            dict(
-                id=i + 1,
-                video_id=video,
-                category_id=category,
-                segmentations=list(masks),
-                areas=[None if m is None else area(m) for m in masks],
-                iscrowd=iscrowd,
-            )
-            for i, (video, category, masks, iscrowd) in enumerate(tracks)
-        ],
-    )
-    public = functional.YTVIS(data)
-    judge = functional.YTVISeval(
-        public, public.loadRes(copy.deepcopy(found)), 'segm'
-    )
-    judge.evaluate()
-    judge.accumulate()
-    judge.summarize()
-    summary = evaluate_tracks(found, real).summary()
-    expected = [judge.stats[i] for i in (0, 1, 2, 6, 7)]
-    got = [summary[k] for k in ('AP', 'AP50', 'AP75', 'AR1', 'AR10')]
-    assert got == pytest.approx(expected, abs=1e-12)
-    assert 0 < summary['AP'] < 1
+def test_an_instance_of_another_size_is_taken_once_a_crowd_often():
+    wide = [box(0, 4)] * 2
+    twice = [guess(0, 1, 0.9, wide), guess(0, 1, 0.8, wide)]
+    for crowd, expected in ((0, [True, False]), (1, [True, True])):
+        real = truth((0, 1, wide, crowd))
+        tracks = next(judge_videos(twice, real)).tracks[1]
+        # The second one has 40 pixels: out of range, so ignored anyway.
+        found = match(tracks, (0, 20))
+        assert found.matched[0].tolist() == expected
+        assert found.ignored[0].tolist() == [True, True]
+        assert found.num_real == 0
+
+
+def test_short_and_long_videos():
+    masks = [box(0, 4)] * 2
+    real = truth((0, 1, masks), (1, 1, masks), num_videos=2)
+    found = [guess(1, 1, 0.9, masks)]
+    for long_videos in ([1], {1}, range(1, 2)):
+        result = evaluate_tracks(found, real, long_videos=long_videos)
+        summary = result.summary()
+        assert summary['AP_short'] == 0
+        assert summary['AP_long'] == pytest.approx(1)
+        assert summary['AP_short_long'] == pytest.approx(0.5)
+        assert summary['AP'] == pytest.approx(51 / 101)
+    summary = evaluate_tracks(found, real, long_videos=2).summary()
+    assert summary['AP_short'] == summary['AP']
+    assert math.isnan(summary['AP_long'])
+
+
+def test_other_processes_find_the_same():
+    masks = [box(0, 4)] * 2
+    real = truth((0, 1, masks), (1, 1, masks), num_videos=2)
+    found = [guess(1, 1, 0.9, masks), guess(0, 1, 0.95, [box(2, 5)] * 2)]
+    alone = evaluate_tracks(found, real, sizes=True)
+    helped = evaluate_tracks(found, real, sizes=True, num_workers=1)
+    np.testing.assert_array_equal(helped.precision, alone.precision)
+    assert alone.summary()['AP50'] == pytest.approx(51 / 101 / 2)
+
+
+def test_likely_iou_is_the_iou_where_it_matters():
+    rng = np.random.default_rng(0)
+
+    def path(still, length):
+        masks = []
+        for _ in range(length):
+            mask = np.zeros((30, 40), bool)
+            y, x = still + rng.integers(-1, 2, 2)
+            mask[y : y + 8, x : x + 6] = rng.random((8, 6)) < 0.8
+            masks.append(encode(mask) if rng.random() < 0.8 else None)
+        return masks
+
+    for length in (1, 7, 70):
+        places = rng.integers(2, 20, (6, 2))
+        second = [path(place, length) for place in places]
+        first = [path(place, length) for place in places for _ in range(4)]
+        exact = track_iou(first, second)
+        for least in (0.5, 0.3, 0.1):
+            likely = likely_iou(first, second, least)
+            matters = exact >= least
+            assert (likely[matters] == exact[matters]).all()
+            others = likely[~matters]
+            assert ((others == 0) | (others == exact[~matters])).all()
+        assert (exact >= 0.3).any() and (exact < 0.1).any()
+    assert likely_iou([], second, 0.5).shape == (0, 6)
+    assert likely_iou([[None]], [[None]], 0.5).tolist() == [[0]]
+
+
+def test_an_iou_of_just_a_half_is_not_lost():
+    half = [box(0, 4), None]
+    assert likely_iou([half], [[box(0, 4)] * 2], 0.5).tolist() == [[0.5]]
 
 
 def test_imports_without_torch_and_mmdet():

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -141,17 +142,58 @@ def test_a_video_is_judged_with_its_last_frame(ann_file, tmp_path):
     metric.dataset_meta = base.META
     first, second = base.whole()
     one, two = first.video_data_samples
-    metric.process(None, [base.clip(one)])
+    metric.process(None, [base.clip(one).to_dict()])
     assert list(metric._open) == [0] and not metric.results
-    metric.process(None, [base.clip(two)])
+    metric.process(None, [base.clip(two).to_dict()])
     (record,) = metric.results
     assert not metric._open
     # No mask is left in memory, and the disk has them, in no named file.
     assert 'counts' not in repr(record)
     assert not list(tmp_path.glob('*r.results*'))
     assert metric._spool.read(0).number == 2
-    metric.process(None, [second])
+    metric.process(None, [second.to_dict()])
     assert metric.evaluate(2)['vis/AP'] == pytest.approx(1)
+
+
+def test_memory_does_not_grow_with_the_videos(tmp_path):
+    def peak(num_videos):
+        data = dict(
+            videos=[
+                dict(id=v, width=200, height=200, file_names=['0.png'])
+                for v in range(num_videos)
+            ],
+            categories=[dict(id=1, name='noise')],
+        )
+        path = tmp_path / f'{num_videos}.json'
+        path.write_text(json.dumps(data))
+        metric = VISMetric(
+            str(path),
+            format_only=True,
+            outfile_prefix=str(tmp_path / str(num_videos)),
+        )
+        rng = np.random.default_rng(0)
+        tracemalloc.start()
+        for video in range(num_videos):
+            found = dict(
+                instances_id=[0, 1],
+                labels=[0, 0],
+                scores=[0.5, 0.5],
+                masks=rng.random((2, 200, 200)) < 0.5,
+            )
+            sample = dict(
+                video_id=video, frame_id=0, pred_track_instances=found
+            )
+            metric.process(None, [dict(video_data_samples=[sample])])
+        metric.evaluate(num_videos)
+        value = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        written = tmp_path / f'{num_videos}.results.json'
+        return value, written.stat().st_size
+
+    peak(2)  # imports
+    (few, small), (many, large) = peak(5), peak(50)
+    assert large > 9 * small > 2e5
+    assert many < few + 0.1 * large
 
 
 def test_the_zip_holds_the_json_and_passes_the_check(ann_file, tmp_path):

@@ -1,0 +1,165 @@
+"""Runs that were killed go on; finished ones need no model."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from pmvis_mm.apis import VISInferencer
+from pmvis_mm.testing.tiny_idol import tiny_idol_inferencer
+from pmvis_mm.testing.videos import moving_frames, write_mp4
+from pmvis_mm.utils.errors import FrameError, OutputError
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs/idol/idol_r18_1xb4-2k_own.py'
+FRAMES = moving_frames(12)
+# Small and fast: OpenCV's VP9 encoder is slow.
+MP4 = dict(type='mp4', codecs=['mp4v'], min_height=0)
+
+
+@pytest.fixture(scope='module')
+def inferencer():
+    return tiny_idol_inferencer(CONFIG, seed=2)
+
+
+def frame_count(path):
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.grab():
+        count += 1
+    return count
+
+
+def plain(prediction):
+    """Frames and tracks of a prediction, in plain lists."""
+    frames = [
+        (t, f.instances_id.tolist(), f.scores.tolist(), f.masks)
+        for t, f in prediction.frames()
+    ]
+    tracks = [
+        (t.id, t.labels, t.scores, t.start_frame, t.frames.tolist(), t.masks)
+        for t in prediction.tracks
+    ]
+    return frames, tracks
+
+
+_SCRIPT = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+from pmvis_mm.structures.track_journal import TrackJournal
+from pmvis_mm.testing.tiny_idol import tiny_idol_inferencer
+TrackJournal.due = True
+inferencer = tiny_idol_inferencer({config!r}, seed=2)
+for item in inferencer.iterate({video!r}, {out!r}, batch_size=2):
+    if item.frame == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed_and_continued_is_as_unbroken(inferencer, tmp_path):
+    video = write_mp4(tmp_path / 'clip.mp4', FRAMES)
+    out = tmp_path / 'broken'
+    script = _SCRIPT.format(
+        root=str(ROOT),
+        config=str(CONFIG),
+        video=video,
+        out=str(out),
+    )
+    done = subprocess.run([sys.executable, '-c', script], env=dict(os.environ))
+    assert done.returncode == -signal.SIGKILL
+    seen = []
+    forward = inferencer.model.test_step
+
+    def spy(data):
+        (clip,) = data['data_samples']
+        seen.extend(sample.frame_id for sample in clip)
+        return forward(data)
+
+    inferencer.model.test_step = spy
+    formats = ('json', 'csv', 'mots', 'png', MP4)
+    try:
+        again = inferencer(video, out, formats, batch_size=2)
+    finally:
+        del inferencer.model.test_step
+    assert seen == [8, 9, 10, 11]  # nothing is predicted twice
+    whole = inferencer(video, tmp_path / 'whole', formats, batch_size=2)
+    assert plain(again['predictions'][0]) == plain(whole['predictions'][0])
+    for one, two in zip(again['outputs'], whole['outputs']):
+        assert one.name == two.name
+        files = [two] if two.is_file() else sorted(two.iterdir())
+        assert files
+        for file in files:
+            other = one if two.is_file() else one / file.name
+            assert file.read_bytes() == other.read_bytes()
+
+
+def test_finished_journals_need_no_model(inferencer, tmp_path):
+    first = inferencer(FRAMES, tmp_path, ['json'])
+    forward = inferencer.model.test_step
+    inferencer.model.test_step = None  # would fail
+    try:
+        again = inferencer(FRAMES, tmp_path, ['csv', MP4])
+    finally:
+        inferencer.model.test_step = forward
+        del inferencer.model.test_step
+    assert plain(again['predictions'][0]) == plain(first['predictions'][0])
+    assert frame_count(again['outputs'][1]) == 12
+    other = [frame[::-1].copy() for frame in FRAMES]
+    with pytest.raises(OutputError, match=r'something else: video .*resume'):
+        inferencer(other, tmp_path, ['json'])
+    with pytest.raises(OutputError, match=r'precision .fp32., not .bf16.'):
+        inferencer(FRAMES, tmp_path, ['json'], precision='bf16')
+    assert inferencer(other, tmp_path, ['json'], resume=False)['outputs']
+    with torch.no_grad():
+        weight = inferencer.model.track_head.embed.layers[0].bias
+        weight += 1
+    inferencer._digest = None
+    with pytest.raises(OutputError, match='something else: model'):
+        inferencer(other, tmp_path, ['json'])
+    with torch.no_grad():
+        weight -= 1
+    inferencer._digest = None
+
+
+def test_unknown_state_begins_anew(tmp_path):
+    config = ROOT / 'tests/data/configs/tiny_mask_track_rcnn.py'
+    torch.manual_seed(0)
+    inferencer = VISInferencer(config, device='cpu', show_progress=False)
+    tracker = inferencer.model.tracker
+
+    class Own(type(tracker)):
+        """May remember what only it knows."""
+
+    tracker.__class__ = Own
+    run = inferencer.iterate(FRAMES, tmp_path)
+    run.journal.commit_interval = 0
+    next(run), next(run)
+    run.close()
+    run.journal.close()
+    again = inferencer.iterate(FRAMES, tmp_path)
+    assert again.journal.next_frame == 0
+    assert [item.frame for item in again] == list(range(12))
+
+
+def test_generators_have_nothing_to_go_on_with(inferencer, tmp_path):
+    for seed in (0, 1):  # other videos, one journal: it begins anew
+        frames = iter(moving_frames(2, seed=seed))
+        (found,) = inferencer(frames, tmp_path, ['json'])['predictions']
+        assert found.length == 2
+
+
+def test_failures_leave_no_files_but_the_journal(inferencer, tmp_path):
+    def frames():
+        yield from FRAMES[:3]
+        yield FRAMES[3][:-2]
+
+    with pytest.raises(FrameError, match=r'first is 96x64 .*frame 3'):
+        inferencer(frames(), tmp_path, ['json', 'mots', MP4])
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'video.tracks.sqlite'
+    ]
