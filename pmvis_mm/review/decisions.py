@@ -213,7 +213,8 @@ class DecisionLog:
         self.decisions: List[Decision] = []
         self._by_track: Dict[int, List[Decision]] = {}
         self._lock = threading.Lock()
-        if self.path.exists():
+        self._stamp = self._read_stamp()
+        if self._stamp is not None:
             stored, self.decisions = load_decisions(path)
             check_final(stored, final, path)
             for decision in self.decisions:
@@ -229,7 +230,12 @@ class DecisionLog:
         return list(self._by_track.get(track, ()))
 
     def append(self, decision: Decision) -> None:
-        """Add a decision and save; nothing changes if that fails."""
+        """Add a decision and save; nothing changes if that fails.
+
+        Raises:
+            OutputError: If the file cannot be written.
+            ReviewError: If another program has written it meanwhile.
+        """
         with self._lock:
             self._save([*self.decisions, decision])
             self.decisions.append(decision)
@@ -239,7 +245,9 @@ class DecisionLog:
         """Remove the last decision and save.
 
         Raises:
-            ReviewError: If there is none.
+            ReviewError: If there is none, or another program has written
+                the file meanwhile.
+            OutputError: If the file cannot be written.
         """
         with self._lock:
             if not self.decisions:
@@ -254,7 +262,23 @@ class DecisionLog:
         return _to_json(self.final, self.decisions)
 
     def _save(self, decisions: Sequence[Decision]) -> None:
+        if self._read_stamp() != self._stamp:
+            # A second server, say: saving would undo its decisions.
+            raise ReviewError(
+                'another program has changed the decisions',
+                file=self.path,
+                fix='end all review servers of this file but one, and start '
+                'that one again',
+            )
         dump_json(_to_json(self.final, decisions), self.path)
+        self._stamp = self._read_stamp()
+
+    def _read_stamp(self) -> Optional[Tuple[int, int, int]]:
+        """What changes when the file does; None where there is none."""
+        if not self.path.exists():
+            return None
+        stat = self.path.stat()
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _to_json(

@@ -27,6 +27,7 @@ from .video_track import VideoTrack
 
 SUFFIX = '.tracks.sqlite'
 _VERSION = 1
+_PATIENCE = 5.0  # seconds, with a file that another process locks
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value);
@@ -106,7 +107,10 @@ class TrackJournal:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 # Videos may be walked over in a thread of their own.
                 self._opened = sqlite3.connect(
-                    self.path, isolation_level=None, check_same_thread=False
+                    self.path,
+                    timeout=_PATIENCE,
+                    isolation_level=None,
+                    check_same_thread=False,
                 )
             except (OSError, sqlite3.Error) as reason:
                 raise self._refused(reason) from reason

@@ -135,6 +135,20 @@ def test_what_cannot_be_saved_is_not_decided(tmp_path):
     assert log.decisions == [] and log.tracks == []
 
 
+def test_a_second_server_loses_no_decision_of_the_first(tmp_path):
+    path = tmp_path / 'review.json'
+    first, second = DecisionLog(path, FINAL), DecisionLog(path, FINAL)
+    first.append(decide('accept'))
+    with pytest.raises(ReviewError, match='another program has changed'):
+        second.append(decide('reject'))
+    assert second.decisions == []
+    first.append(decide('reject', track=3))
+    path.unlink()
+    with pytest.raises(ReviewError, match='another program has changed'):
+        first.undo()
+    assert len(first.decisions) == 2
+
+
 def test_file_says_what_it_is_about(tmp_path):
     log = DecisionLog(tmp_path / 'r.json', FINAL)
     log.append(decide('choose', 'flow', (1, 2)))

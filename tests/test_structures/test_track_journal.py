@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
+from pmvis_mm.structures import track_journal
 from pmvis_mm.structures.rle import box_rle
 from pmvis_mm.structures.track_journal import TrackJournal, remove_journal
 from pmvis_mm.utils.errors import MaskSetError, OutputError
@@ -230,6 +231,19 @@ def test_bad_files(tmp_path):
         TrackJournal(path)
     with pytest.raises(OutputError, match='cannot be written'):
         TrackJournal(tmp_path)  # a folder
+
+
+def test_two_runs_into_one_journal(tmp_path, monkeypatch):
+    monkeypatch.setattr(track_journal, '_PATIENCE', 0.1)
+    one = TrackJournal(tmp_path / 'a')
+    two = TrackJournal(tmp_path / 'a')
+    one.add(0, FRAMES[0])
+    with pytest.raises(OutputError, match=r'locked.*no other run writes'):
+        two.add(0, FRAMES[0])
+    one.commit()
+    with pytest.raises(OutputError, match='cannot be written: UNIQUE'):
+        two.add(0, FRAMES[0])
+    assert TrackJournal(tmp_path / 'a').length == 1
 
 
 def test_bad_frames():

@@ -96,6 +96,27 @@ def test_build_serve_decide_apply(repo_root, tool, data, tmp_path):
     assert found[5] == final[5]
 
 
+def test_run_builds_and_serves_until_ctrl_c(repo_root, data, tmp_path):
+    path = repo_root / 'tools/labeling/review.py'
+    words = (*build_words(data, tmp_path), '--port', '0')
+    server = subprocess.Popen(
+        [sys.executable, path, 'run', *words],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert '8 tracks' in server.stdout.readline()
+        address = server.stdout.readline().split()[0]
+        with urllib.request.urlopen(f'{address}api/frames/0/0.jpg') as answer:
+            assert answer.headers['Content-Type'] == 'image/jpeg'
+        server.send_signal(signal.SIGINT)
+        out, _ = server.communicate(timeout=60)
+        assert server.returncode == 0 and 'All decisions are saved' in out
+    finally:
+        server.kill()
+        server.wait()
+
+
 def test_build_from_the_work_dir_of_a_pipeline(tool, data, tmp_path):
     report = tmp_path / 'work' / 'report'
     write_review_inputs(

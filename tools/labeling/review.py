@@ -125,10 +125,8 @@ def show(args: argparse.Namespace, folder: str) -> None:
     print(f'{address}  decisions: {decisions}  (Ctrl-C ends)', flush=True)
     if args.open:
         webbrowser.open(address)
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        print('\nAll decisions are saved.')
+    server.serve_forever()  # returns on Ctrl-C
+    print('\nAll decisions are saved.')
 
 
 def main() -> None:

@@ -134,6 +134,8 @@ class ClipWalk:
                 break
             clip = self._forward(self.next_frame - shared, images, total)
             clip.frames = self._linker.link(clip.frames, clip.start)
+            if self.clip_overlap:
+                clip.tracks = None  # about ids of one clip
             del clip.frames[:shared]
             clip.start = self.next_frame
             self.next_frame += len(images) - shared

@@ -39,10 +39,15 @@ export class Compare {
   }
 
   setTrack(track) {
+    const names = ['final', ...track.sources];
+    const same = this.track && String(names) === String(this.sources);
     this.track = track;
     this.t = 0;
+    // Most tracks have the same sources. Canvases that are thrown away hold
+    // their memory until the browser finds time to collect them.
+    if (same) return;
+    for (const { canvas } of this.tiles.values()) canvas.width = 0;
     this.tiles.clear();
-    const names = ['final', ...track.sources];
     names.forEach((name, i) => this.tiles.set(name, this.tile(name, i)));
     this.root.replaceChildren(
       ...Array.from(this.tiles.values(), (tile) => tile.button));

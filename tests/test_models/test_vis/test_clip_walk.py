@@ -172,6 +172,19 @@ def test_scripted_tracks_are_linked_over_windows(tmp_path):
         assert _boxes_by_id(found) == expected
 
 
+def test_verdicts_about_one_clip_are_none_about_the_video(tmp_path):
+    script = [[(0.9, 0, (0, 0, 4, 4), 0)]] * 4
+    config = scripted_config(
+        tmp_path / 'c.py', script, verdict=[(0, 0, 0, 0.5)]
+    )
+    model = init_vis_model(config)
+    pipeline = build_frame_pipeline(model.cfg)
+    frames = [np.zeros((8, 10, 3), np.uint8)] * 4
+    for length, overlap, judged in ((3, 1, False), (None, 0, True)):
+        clips = list(ClipWalk(model, pipeline, length, overlap).run(frames))
+        assert (clips[-1].tracks is not None) == judged
+
+
 def _boxes_by_id(clips):
     found = {}
     for clip in clips:
