@@ -181,8 +181,8 @@ def look_at_tracks(page: Any, number: int) -> Iterator[str]:
         slider = page.locator('#slider')
         last = int(slider.get_attribute('max'))
         for frame in range(last + 1):
-            if frame:
-                page.keyboard.press('ArrowRight')
+            # It opens where the object first appears.
+            page.keyboard.press('ArrowRight' if frame else 'Home')
             page.wait_for_selector(f'#player[data-frame="{frame}"]')
         page.keyboard.press('j')
         yield 'looked at'

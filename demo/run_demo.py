@@ -6,6 +6,7 @@ masks, and finds them again from the boxes.
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -70,6 +71,11 @@ def main() -> None:
     print(f'  videos with masks    {outputs["overlay_masks"]}')
     print(f'  predicted videos     {outputs["overlay_predictions"]}')
     print(f'  trained model        {outputs["student"]}')
+    print('Accept, reject or exchange the masks of tracks in a browser:')
+    print(
+        f'  {sys.executable} tools/labeling/review.py run --work-dir {out} '
+        f'--out {out}/review --open'
+    )
 
 
 if __name__ == '__main__':

@@ -93,6 +93,11 @@ def split_videos(
         AnnotationError: If the file is malformed, or cannot be divided.
         ConfigError: If options are out of range or contradict.
     """
+    if not 0 <= seed < 2**32:
+        raise ConfigError(
+            f'seed={seed!r} is out of range',
+            fix=f'use a number from 0 to {2**32 - 1}',
+        )
     videos, annotations = _check(data, file)
     target = _target(len(videos), val_fraction, val_videos, file)
     groups = _groups(videos, group_by, file)
@@ -117,9 +122,10 @@ def split_videos(
     chosen = stratify(counts, sizes, target)
     held_out = {k for g, take in zip(groups, chosen) if take for k in g}
     result = VideoSplit(_part(data, held_out, False), _part(data, held_out))
-    names = {
-        str(c.get('name', c['id'])): place[c['id']] for c in data['categories']
-    }
+    names = [
+        (str(c.get('name', c['id'])), place[c['id']])
+        for c in data['categories']
+    ]
     result.counts = _count(names, per_video, held_out)
     result.warnings = _warnings(result.counts, target, len(held_out))
     return result
@@ -292,11 +298,11 @@ def _part(data: Json, held_out: Any, inside: bool = True) -> Json:
 
 
 def _count(
-    names: Dict[str, int],
+    names: List[Tuple[str, int]],
     per_video: Dict[int, np.ndarray],
     held_out: Any,
 ) -> List[CategoryCounts]:
-    """``names``: column of every category."""
+    """``names``: of every category, and its column; names may repeat."""
     sides = []
     for inside in (False, True):
         rows = [
@@ -306,7 +312,7 @@ def _count(
         ]
         sides.append(np.stack(rows))
     result = []
-    for name, column in names.items():
+    for name, column in names:
         result.append(_pair(name, [side[:, column] for side in sides]))
     result.append(_pair('all', [side.sum(1) for side in sides]))
     result[-1].videos = (len(sides[0]), len(sides[1]))

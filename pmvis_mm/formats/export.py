@@ -53,7 +53,7 @@ def write_mask_set(
             fix='give the id of a video of this set',
         )
     exported = _Export(masks, video_id)
-    classes = [str(entry.get('name', '')) for entry in masks.categories]
+    classes = [str(c.get('name', c['id'])) for c in masks.categories]
     images = _images(masks, video_id, writers, frames)
     try:
         for writer in writers:

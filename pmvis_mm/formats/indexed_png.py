@@ -92,8 +92,9 @@ class IndexedPNGWriter(SpoolWriter):
 
     def _check_folder(self) -> None:
         path = self.path
-        if not path.exists():
-            return
+        with disk_errors(path):
+            if not path.exists():
+                return
         if not path.is_dir():
             raise OutputError(
                 'this is a file, not a folder', file=path, fix='name a folder'

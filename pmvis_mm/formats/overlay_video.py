@@ -96,7 +96,17 @@ class OverlayVideoWriter(NumberedWriter):
                 frame=frame,
                 fix='give add_frame() the image, see "needs_images"',
             )
-        self._open_file().add(self._paint(instances, image))
+        try:
+            picture = self._paint(instances, image)
+        except FrameError as error:
+            raise FrameError(
+                error.problem,
+                file=self.path,
+                video=self.video.name,
+                frame=frame,
+                fix=error.fix,
+            ) from None
+        self._open_file().add(picture)
 
     def finish(self, tracks: Iterable[VideoTrack], length: int) -> Path:
         """Complete the file, see :meth:`ResultWriter.finish`."""

@@ -57,7 +57,9 @@ class NumberedWriter(ResultWriter):
     def start(self, video: StreamInfo, classes: Sequence[str]) -> None:
         """Begin a video, see :meth:`ResultWriter.start`."""
         ensure_writable(self.path.parent)
-        if not self.is_folder and self.path.is_dir():
+        with disk_errors(self.path):  # such as of a name that is too long
+            is_dir = self.path.is_dir()
+        if not self.is_folder and is_dir:
             raise OutputError(
                 'this is a folder', file=self.path, fix='name a file'
             )

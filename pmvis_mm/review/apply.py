@@ -25,6 +25,8 @@ class ApplyCounts:
 
     Attributes:
         tracks (dict[str, int]): Number of tracks by status.
+        without_masks (int): Tracks that were accepted or rejected although
+            the final set has no mask of them: nothing is to be done.
         tracks_out (int): Tracks of the new set.
         masks_in (int): Masks of the final set.
         masks_out (int): Masks of the new set.
@@ -36,6 +38,7 @@ class ApplyCounts:
     tracks: Dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(STATUSES, 0)
     )
+    without_masks: int = 0
     tracks_out: int = 0
     masks_in: int = 0
     masks_out: int = 0
@@ -47,6 +50,7 @@ class ApplyCounts:
         """List the numbers with what they count."""
         rows = [(f'tracks {name}', n) for name, n in self.tracks.items()]
         rows += [
+            ('tracks decided that have no mask', self.without_masks),
             ('tracks written', self.tracks_out),
             ('masks before', self.masks_in),
             ('masks rejected in tracks that stay', self.rejected_masks),
@@ -108,9 +112,12 @@ def apply_decisions(
         by_track.setdefault(decision.track, []).append(decision)
     _check_sources(by_track, sources, file)
     chosen = _read_chosen(final, by_track, sources)
+    added = {}  # annotated, but without any final mask
     for (_, key), candidate in chosen.items():
-        if key not in tracks:  # annotated, but without any final mask
-            tracks[key] = MaskTrack.empty_like(candidate)
+        if key not in tracks:
+            added[key] = MaskTrack.empty_like(candidate)
+    tracks.update(added)
+    counts.without_masks = _drop_maskless(by_track, tracks, final)
     counts.skipped = _drop_missing(by_track, tracks, missing, final, file)
 
     result = PseudoMaskSet.empty_like(final, f'{final.name}, reviewed')
@@ -123,7 +130,7 @@ def apply_decisions(
         counts.tracks[status] += 1
         if status == 'rejected' and rejected == 'drop':
             continue
-        if status == 'open' and only_accepted:
+        if status == 'open' and (only_accepted or track.id in added):
             continue
         _apply_marks(track, marks, chosen, counts)
         result.tracks[track.video_id].append(track)
@@ -177,6 +184,24 @@ def _read_chosen(
             if track.id in keys and track.video_id in final.videos:
                 chosen[name, track.id] = track
     return chosen
+
+
+def _drop_maskless(
+    by_track: Dict[int, List[Decision]],
+    tracks: Mapping[int, MaskTrack],
+    final: PseudoMaskSet,
+) -> int:
+    """Remove verdicts on tracks that never had a mask; on how many?"""
+    maskless = [
+        key
+        for key, made in by_track.items()
+        if key not in tracks
+        and made[0].video in final.videos
+        and all(d.no_masks and d.source is None for d in made)
+    ]
+    for key in maskless:
+        del by_track[key]
+    return len(maskless)
 
 
 def _drop_missing(

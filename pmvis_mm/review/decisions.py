@@ -29,6 +29,8 @@ class Decision:
         frames (tuple[int], optional): First and last frame, 0-based, both
             included; None for the whole track.
         time (str): When it was made, ISO 8601, UTC.
+        no_masks (bool): Whether the final set had no mask of the track, only
+            the annotations knew it.
     """
 
     track: int
@@ -37,6 +39,7 @@ class Decision:
     source: Optional[str] = None
     frames: Optional[Tuple[int, int]] = None
     time: str = ''
+    no_masks: bool = False
 
     def to_json(self) -> Dict[str, Any]:
         """Write as an entry of ``decisions``."""
@@ -47,6 +50,8 @@ class Decision:
             entry['source'] = self.source
         if self.frames is not None:
             entry['frames'] = list(self.frames)
+        if self.no_masks:
+            entry['no_masks'] = True
         entry['time'] = self.time
         return entry
 
@@ -65,7 +70,7 @@ def parse_decision(
 
     Args:
         entry (dict): ``track``, ``action``; ``video``, ``source``,
-            ``frames`` and ``time`` where they apply.
+            ``frames``, ``no_masks`` and ``time`` where they apply.
         file (str, optional): Where it comes from, for messages.
         time (str): Used where the entry has none. Defaults to ''.
 
@@ -112,6 +117,7 @@ def parse_decision(
         source,
         None if frames is None else _frame_range(frames, where),
         str(entry.get('time') or time),
+        entry.get('no_masks') is True,
     )
 
 

@@ -44,6 +44,8 @@ from .track_runs import TrackRuns
 
 FORMAT = 1
 FINAL = 'final'
+# Numbers of JavaScript are float64.
+LARGEST_ID = 2**53 - 1
 # Frames per stored row of masks: what a page reads ahead at a time.
 CHUNK = 64
 MEASURES = (
@@ -118,7 +120,8 @@ def build_index(
     Raises:
         MaskSetError: If a set does not fit the final one or the
             annotations.
-        ReviewError: If a source has a name that means something else.
+        ReviewError: If a source has a name that means something else, or an
+            id is too large for a browser.
         OutputError: If the file cannot be written.
     """
     for name in sources:
@@ -126,6 +129,7 @@ def build_index(
     if annotations is not None:
         final.validate(annotations)
     tracks = _tracks_to_review(final, annotations)
+    _check_ids(final, tracks)
     with atomic_path(path) as temporary:
         # Closed before the file is renamed; half a file is removed anyway.
         with closing(sqlite3.connect(temporary)) as db:
@@ -146,6 +150,23 @@ def _check_name(name: str) -> None:
             f'a source cannot be named {name!r}',
             fix=f'choose another name than {sorted(RESERVED_NAMES)}',
         )
+
+
+def _check_ids(
+    final: PseudoMaskSet, tracks: Mapping[int, List[MaskTrack]]
+) -> None:
+    ids = [('category', c['id'], None) for c in final.categories]
+    for video, found in tracks.items():
+        ids += [('video', video, video)]
+        ids += [('annotation', track.id, video) for track in found]
+    for kind, key, where in ids:
+        if abs(key) > LARGEST_ID:
+            raise ReviewError(
+                f'{kind} id {key} is too large for a browser',
+                file=final.name,
+                video=where,
+                fix=f'use ids up to {LARGEST_ID}',
+            )
 
 
 def load_source(name: str, source: Source) -> PseudoMaskSet:
@@ -239,7 +260,7 @@ class _Builder:
                 'INSERT INTO videos VALUES (?, ?, ?, ?, ?)',
                 (
                     video.id,
-                    video.name,
+                    _text(video.name),
                     video.width,
                     video.height,
                     pack(video.file_names),
@@ -264,9 +285,9 @@ class _Builder:
             (
                 track.id,
                 video.id,
-                video.name,
+                _text(video.name),
                 track.category_id,
-                str(self.names[track.category_id] or track.category_id),
+                _text(self.names[track.category_id] or track.category_id),
                 video.length,
                 sum(box is not None for box in track.boxes),
                 track.num_masks,
@@ -322,6 +343,11 @@ def _absolute(img_prefix: PathLike) -> str:
     """Make a local folder independent of where the server is started."""
     text = str(img_prefix)
     return text if '://' in text else str(Path(text).absolute())
+
+
+def _text(name: Any) -> str:
+    """Replace what UTF-8 cannot hold: half of a pair, in json or a path."""
+    return str(name).encode('utf-8', 'replace').decode()
 
 
 def _number(value: float) -> Optional[float]:

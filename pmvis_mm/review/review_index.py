@@ -67,7 +67,7 @@ class ReviewIndex:
             meta = {row['key']: json.loads(row['value']) for row in rows}
             self.num_videos = self._count('videos')
             self.num_tracks = self._count('tracks')
-        except sqlite3.DatabaseError as reason:
+        except (sqlite3.DatabaseError, ValueError) as reason:
             raise ReviewError(
                 f'not the index of a review ({reason})',
                 file=path,
@@ -92,6 +92,8 @@ class ReviewIndex:
         uri = f'{self.path.absolute().as_uri()}?immutable=1'
         with closing(sqlite3.connect(uri, uri=True)) as db:
             db.row_factory = sqlite3.Row
+            # SQLite's LIKE knows the case of ASCII letters only.
+            db.create_function('FOLD', 1, str.casefold)
             try:
                 return [dict(row) for row in db.execute(query, values)]
             except OverflowError:  # an id of more than 64 bits
@@ -136,12 +138,11 @@ class ReviewIndex:
             where.append('category_id = ?')
             values.append(category)
         if search:
-            like = ''.join('\\' + c if c in '%_\\' else c for c in search)
             where.append(
-                "(video_name LIKE ? ESCAPE '\\' OR category LIKE ? "
-                "ESCAPE '\\' OR CAST(id AS TEXT) = ?)"
+                '(INSTR(FOLD(video_name), ?) OR INSTR(FOLD(category), ?) '
+                'OR CAST(id AS TEXT) = ?)'
             )
-            values += [f'%{like}%', f'%{like}%', search]
+            values += [search.casefold(), search.casefold(), search]
         if status in STATUSES:
             where.append(_status_clause(status, statuses))
         condition = ' AND '.join(where)
@@ -158,7 +159,8 @@ class ReviewIndex:
         )
         for row in rows:
             row['status'] = statuses.get(row['id'], 'open')
-        return dict(total=total[0]['n'], offset=offset, rows=rows)
+        number = total[0]['n'] if total else 0
+        return dict(total=number, offset=offset, rows=rows)
 
     def track(self, key: int) -> Row:
         """Read the row of a track.

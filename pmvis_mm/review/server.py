@@ -162,7 +162,7 @@ def _find_tracks(session: ReviewSession, args: Mapping[str, str]) -> Any:
     sort = _choice(args, 'sort', 'suspicion', SORT_COLUMNS)
     order = _choice(args, 'order', 'desc', ('desc', 'asc'))
     return session.index.find_tracks(
-        session.statuses,
+        dict(session.statuses),  # others may decide meanwhile
         _integer(args, 'offset', 0) or 0,
         min(_integer(args, 'limit', 100) or 0, MAX_ROWS),
         sort,

@@ -1,5 +1,6 @@
 """A label review: its index and the decisions made so far."""
 
+import threading
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -45,6 +46,7 @@ class ReviewSession:
         for decision in self.log.decisions:
             self._check(decision)
         self.statuses: Dict[int, str] = {}
+        self._lock = threading.Lock()
         for track in self.log.tracks:
             self._update(track)
 
@@ -171,7 +173,9 @@ class ReviewSession:
         """
         decision = parse_decision(entry, time=now())
         row = self.index.track(decision.track)
-        decision = replace(decision, video=row['video_id'])
+        decision = replace(
+            decision, video=row['video_id'], no_masks=not row['num_masks']
+        )
         self._check(decision)
         if decision.action == 'choose':
             self._check_has_mask(decision, row)
@@ -199,14 +203,16 @@ class ReviewSession:
         )
 
     def _update(self, key: int) -> None:
-        marks = self.marks(key)
-        # The same for all frames is the same for those that matter.
-        matters = self.index.matters(key) if len({*marks}) > 1 else []
-        status = track_status(marks, matters)
-        if status == 'open':
-            self.statuses.pop(key, None)
-        else:
-            self.statuses[key] = status
+        # Else a thread may write what it read before another decision.
+        with self._lock:
+            marks = self.marks(key)
+            # The same for all frames is the same for those that matter.
+            matters = self.index.matters(key) if len({*marks}) > 1 else []
+            status = track_status(marks, matters)
+            if status == 'open':
+                self.statuses.pop(key, None)
+            else:
+                self.statuses[key] = status
 
     def _check(self, decision: Decision) -> None:
         length = self.lengths.get(decision.track)

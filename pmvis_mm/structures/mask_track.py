@@ -1,5 +1,6 @@
 """Pseudo masks of one instance, with their source and score."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple, Union
 
@@ -163,12 +164,14 @@ def _per_frame(
             **where,
         )
     for frame, value in enumerate(values):
-        if value is None or isinstance(value, kind):
+        known = value is None or isinstance(value, kind)
+        if known and (not isinstance(value, float) or math.isfinite(value)):
             continue
         raise MaskSetError(
             f'"{key}" holds {value!r}',
             frame=frame,
-            fix='sources are names, scores are numbers, both may be null',
+            fix='sources are names, scores are finite numbers, both may be '
+            'null',
             **where,
         )
     return values

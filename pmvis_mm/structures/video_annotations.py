@@ -200,7 +200,8 @@ def index_by_id(
         dict[int, dict]: In the order of the file.
 
     Raises:
-        AnnotationError: If an id is missing, no integer or used twice.
+        AnnotationError: If an id is missing, no integer of 64 bits or used
+            twice.
     """
     by_id: Dict[int, Dict[str, Any]] = {}
     for position, entry in enumerate(entries):
@@ -210,6 +211,12 @@ def index_by_id(
                 f'{kind} number {position} has no integer "id"',
                 file=file,
                 fix=f'give every {kind} an integer id',
+            )
+        if not -(2**63) <= key < 2**63:  # more than arrays can hold
+            raise AnnotationError(
+                f'{kind} id {key} does not fit into 64 bits',
+                file=file,
+                fix='number them anew, from 1',
             )
         if key in by_id:
             raise AnnotationError(

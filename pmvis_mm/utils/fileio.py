@@ -169,7 +169,7 @@ def load_json(
             file=path,
             fix='check the path and its permissions',
         ) from reason
-    except (json.JSONDecodeError, UnicodeDecodeError) as reason:
+    except (ValueError, RecursionError) as reason:
         raise error(
             f'not a json file ({reason})',
             file=path,

@@ -258,6 +258,11 @@ def _as_color(image: np.ndarray) -> np.ndarray:
             f'{image.shape} is no shape of an image',
             fix='give (height, width, 3), BGR, or (height, width), grey',
         )
+    if image.dtype != np.uint8:
+        raise FrameError(
+            f'the image is {image.dtype}, not uint8',
+            fix='give values of 0 ... 255 as uint8',
+        )
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
 
 

@@ -209,6 +209,8 @@ def test_at_least_one_video_in_each_part():
         (dict(val_fraction=0.0), r'0\.0 is no share.*between 0 and 1'),
         (dict(val_fraction=1.0), r'1\.0 is no share'),
         (dict(val_fraction=float('nan')), 'nan is no share'),
+        (dict(val_videos=2, seed=-1), 'seed=-1 is out of range'),
+        (dict(val_videos=2, seed=2**32), 'from 0 to 4294967295'),
         (dict(val_videos=0), r'0 of 40 videos.*1 to 39'),
         (dict(val_videos=40), '40 of 40 videos'),
         (dict(val_videos=2, group_by='('), 'no regular expression'),
@@ -266,3 +268,13 @@ def test_bad_paths_are_named(tmp_path):
     blocked.write_text('')
     with pytest.raises(OutputError, match='cannot write'):
         split_file(path, blocked, val_videos=1)
+
+
+def test_categories_of_one_name_are_counted_apart():
+    data = make_data()
+    for category in data['categories']:
+        category['name'] = 'same'
+    counts = split_videos(data, val_videos=4).counts
+    assert len(counts) == 6
+    total = sum(sum(row.instances) for row in counts[:-1])
+    assert total == sum(counts[-1].instances) == 80

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from pmvis_mm.formats import RESULT_WRITERS, write_mask_set
+from pmvis_mm.formats import RESULT_WRITERS, CSVWriter, write_mask_set
 from pmvis_mm.structures import MaskTrack, PseudoMaskSet, VideoInfo
 from pmvis_mm.structures.rle import area
 from pmvis_mm.utils.errors import MaskSetError, OutputError
@@ -111,3 +111,11 @@ def test_one_that_fails_stops_all(masks, tmp_path):
     with pytest.raises(OutputError, match='this is a folder'):
         write_mask_set(masks, 4, writers)
     assert [p.name for p in tmp_path.iterdir()] == ['csv']
+
+
+def test_a_category_without_a_name(masks, tmp_path):
+    del masks.categories[1]['name']
+    write_mask_set(masks, 4, [CSVWriter(tmp_path / 'a.csv')])
+    rows = (tmp_path / 'a.csv').read_text().splitlines()
+    classes = {row.split(',')[4] for row in rows[1:]}
+    assert classes == {'cat', '2'}  # its id, as elsewhere

@@ -106,8 +106,9 @@ def test_images_are_needed(clip, tmp_path):
 
 def test_masks_of_another_size_are_refused(clip, write, tmp_path):
     clip.images = np.zeros((4, 26, 32, 3), np.uint8)
-    with pytest.raises(FrameError, match='a mask is 32x24 pixels, but'):
+    with pytest.raises(FrameError, match='a mask is 32x24 pixels, but') as e:
         write(dict(type='mp4', path=tmp_path / 'a.mp4'), clip)
+    assert f'video {clip.info.name}, frame 0' in str(e.value)
 
 
 def test_unknown_codec_is_refused(clip, write, tmp_path):

@@ -60,6 +60,13 @@ def test_unwritable_targets_are_refused_before_any_work(clip, tmp_path, name):
     assert 'Fix: choose another output folder' in str(error.value)
 
 
+@pytest.mark.parametrize('name', NAMES)
+def test_a_name_that_is_too_long(clip, tmp_path, name):
+    writer = _build(name, tmp_path / ('x' * 300))
+    with pytest.raises(OutputError, match='cannot write here: File name too'):
+        writer.start(clip.info, clip.classes)
+
+
 @pytest.mark.parametrize('name', [n for n in NAMES if n != 'png'])
 def test_a_folder_is_no_file(clip, tmp_path, name):
     (tmp_path / 'a').mkdir()

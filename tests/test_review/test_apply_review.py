@@ -200,6 +200,7 @@ def test_table_of_counts(final):
         'tracks accepted': 0,
         'tracks rejected': 1,
         'tracks changed': 1,
+        'tracks decided that have no mask': 0,
         'tracks written': 2,
         'masks before': 12,
         'masks rejected in tracks that stay': 0,
@@ -207,3 +208,28 @@ def test_table_of_counts(final):
         'masks written': 8,
         'decisions skipped': 0,
     }
+
+
+def test_verdicts_on_tracks_that_never_had_a_mask(final):
+    made = [
+        Decision(77, 5, 'reject', no_masks=True),
+        Decision(78, 5, 'accept', no_masks=True),
+        Decision(78, 5, 'reject', no_masks=True),
+        decide(0, 'reject'),
+    ]
+    found, counts = apply_decisions(final, made, {})
+    assert sorted(by_id(found)) == [1, 2]
+    assert (counts.without_masks, counts.skipped) == (2, 0)
+    made[0] = Decision(77, 6, 'reject', no_masks=True)  # no such video
+    with pytest.raises(ReviewError, match='1 tracks with decisions'):
+        apply_decisions(final, made, {})
+
+
+def test_a_choice_for_a_track_without_masks_may_be_cleared(final):
+    flow = make_set('flow', 8, tracks=[9])
+    made = [
+        Decision(9, 5, 'choose', 'flow', no_masks=True),
+        Decision(9, 5, 'clear', no_masks=True),
+    ]
+    found, _ = apply_decisions(final, made, dict(flow=flow))
+    assert sorted(by_id(found)) == [0, 1, 2]

@@ -159,7 +159,7 @@ def test_plays_steps_and_stops(review: ReviewPage) -> None:
     review.press('End')
     review.on_track(2, FRAMES - 1)
     assert (review.pixels() != before).any(2).mean() > 0.01
-    expect(page.locator('#frame-facts')).to_contain_text('Frame 8 / 8')
+    expect(page.locator('#frame-facts')).to_contain_text('frame 8 / 8')
     review.press('ArrowLeft')
     review.on_track(2, FRAMES - 2)
     review.press('Home')
@@ -178,7 +178,7 @@ def test_another_track_stops_playing_and_starts_at_its_first_box(
     review.press('j')
     review.on_track(6, 0)
     expect(page.locator('#play')).to_contain_text('Play')
-    expect(page.locator('#frame-facts')).to_contain_text('Frame 1 / 8')
+    expect(page.locator('#frame-facts')).to_contain_text('frame 1 / 8')
 
 
 def test_playing_stays_in_the_marked_range(review: ReviewPage) -> None:

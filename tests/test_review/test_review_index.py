@@ -258,6 +258,11 @@ def test_files_that_are_no_index(tmp_path):
         db.execute('CREATE TABLE other (id INTEGER)')
     with pytest.raises(ReviewError, match='not the index of a review'):
         ReviewIndex(path)
+    with sqlite3.connect(path) as db:
+        db.execute('CREATE TABLE meta (key TEXT, value TEXT)')
+        db.execute("INSERT INTO meta VALUES ('author', 'no json')")
+    with pytest.raises(ReviewError, match='not the index of a review'):
+        ReviewIndex(path)
 
 
 def test_index_of_another_format(tmp_path, review_data):
@@ -274,3 +279,30 @@ def test_path_with_odd_characters(tmp_path, review_data):
     path = tmp_path / 'a b?#%.sqlite'
     build_index(path, final, {})
     assert ReviewIndex(path).num_tracks == 8
+
+
+def test_names_with_odd_letters(tmp_path, review_data):
+    data = json.loads((review_data / 'final.json').read_text())
+    for category, name in zip(data['categories'], ['Größe <b>', 'x\udce4']):
+        category['name'] = name
+    final = PseudoMaskSet.from_json(data, 'final.json')
+    build_index(tmp_path / 'i', final, {})
+    index = ReviewIndex(tmp_path / 'i')
+    number = index.find_tracks({}, search='GRÖSSE <B>')['total']
+    assert number == 4
+    assert index.find_tracks({}, search='x?')['total'] == 4
+
+
+@pytest.mark.parametrize('key', ['videos', 'categories', 'annotations'])
+def test_ids_that_a_browser_would_round(tmp_path, review_data, key):
+    data = json.loads((review_data / 'final.json').read_text())
+    old, new = data[key][0]['id'], 2**53
+    data[key][0]['id'] = new
+    name = dict(videos='video', categories='category').get(key)
+    for entry in data['annotations']:
+        if entry.get(f'{name}_id') == old:
+            entry[f'{name}_id'] = new
+    final = PseudoMaskSet.from_json(data, 'final.json')
+    with pytest.raises(ReviewError, match=f'id {new} is too large'):
+        build_index(tmp_path / 'i', final, {})
+    assert list(tmp_path.iterdir()) == []

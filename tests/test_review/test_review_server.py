@@ -12,8 +12,15 @@ from PIL import Image
 
 pytest.importorskip('flask', reason='the page is served by Flask')
 
-from pmvis_mm.review import build_index, create_app, serve
-from pmvis_mm.structures import PseudoMaskSet
+from pmvis_mm.review import (
+    apply_decisions,
+    build_index,
+    create_app,
+    load_decisions,
+    serve,
+    session,
+)
+from pmvis_mm.structures import PseudoMaskSet, VideoAnnotations
 from pmvis_mm.structures.rle import decode
 from pmvis_mm.testing.review_page import FRAMES, SIZE
 from pmvis_mm.utils.errors import ConfigError, ReviewError
@@ -469,3 +476,56 @@ def test_many_people_at_once(client, review_data, decisions):
     assert failed == []
     assert get(client, '/api/summary')['counts']['accepted'] == 8
     assert len(json.loads(decisions.read_text())['decisions']) == 40
+
+
+def test_verdicts_on_tracks_without_final_masks_can_be_applied(
+    review_data, decisions, tmp_path
+):
+    masks = PseudoMaskSet.load(review_data / 'final.json')
+    masks.tracks[1] = []
+    masks.dump(tmp_path / 'final.json')
+    masks.name = str(tmp_path / 'final.json')
+    boxes = VideoAnnotations.from_file(review_data / 'instances.json')
+    build_index(tmp_path / 'i', masks, {}, boxes)
+    client = create_app(tmp_path / 'i', decisions).test_client()
+    post(client, track=2, action='reject')
+    post(client, track=3, action='accept', frames=[0, 1])
+    post(client, track=0, action='accept')
+    _, made = load_decisions(decisions)
+    assert [decision.no_masks for decision in made] == [True, True, False]
+    found, counts = apply_decisions(masks, made, {})
+    assert (counts.without_masks, counts.skipped) == (2, 0)
+    assert {t.id for t in found} == {0, 1, 4, 5, 6, 7}
+    # A server started again still knows them.
+    again = create_app(tmp_path / 'i', decisions).test_client()
+    assert get(again, '/api/summary')['counts']['rejected'] == 1
+
+
+def test_the_last_status_wins_whoever_is_slower(client, monkeypatch):
+    """A thread that sleeps between reading and writing changes nothing."""
+    app = client.application
+    slow, fast = threading.Event(), threading.Event()
+
+    def judge(marks, matters, real=session.track_status):
+        if 'accept' in marks and not slow.is_set():
+            slow.set()
+            fast.wait(1)  # is not set before it if there is a lock
+        return real(marks, matters)
+
+    monkeypatch.setattr(session, 'track_status', judge)
+    entry = dict(track=1, action='accept')
+    first = threading.Thread(
+        target=lambda: app.test_client().post('/api/decisions', json=entry)
+    )
+    first.start()
+    assert slow.wait(10)
+    post(client, track=1, action='reject')
+    fast.set()
+    first.join()
+    assert get(client, '/api/summary')['counts']['rejected'] == 1
+
+
+def test_category_id_of_more_than_64_bits(client):
+    assert get(client, f'/api/tracks?category={2**70}') == dict(
+        total=0, offset=0, rows=[]
+    )

@@ -242,6 +242,8 @@ def test_malformed_entries_name_the_instance(changes, message):
     [
         (dict(sources=[None, 3]), '"sources" holds 3'),
         (dict(scores=[None, 'high']), '"scores" holds \'high\''),
+        (dict(scores=[None, float('nan')]), '"scores" holds nan'),
+        (dict(scores=[None, float('inf')]), '"scores" holds inf'),
         (
             dict(segmentations=[None, dict(size=[10, 8], counts=[80])]),
             r'mask size \[10, 8\] differs from the frame size \[8, 10\]',

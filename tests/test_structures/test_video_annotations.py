@@ -164,6 +164,9 @@ def test_ids_are_unique_and_present(key, kind):
     data = tiny()
     del data[key][0]['id']
     assert_refused(data, f'{kind} number 0 has no integer "id"')
+    for key_of_65_bits in (2**63, -(2**63) - 1):
+        data[key][0]['id'] = key_of_65_bits
+        assert_refused(data, f'{kind} id {key_of_65_bits} does not fit')
 
 
 def test_unknown_category():

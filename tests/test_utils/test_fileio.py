@@ -112,6 +112,7 @@ def test_unreadable_files_are_typed(tmp_path, kind):
     (tmp_path / 'folder').mkdir()
     (tmp_path / 'cut.json').write_text(json.dumps([1, 2, 3])[:-2])
     (tmp_path / 'empty.json').write_text('')
+    (tmp_path / 'deep.json').write_text('[' * 100000)
     (tmp_path / 'image.json').write_bytes(b'\xff\xd8\xff\xe0')
     for name, problem in (
         ('none.json', 'file does not exist'),
@@ -119,6 +120,7 @@ def test_unreadable_files_are_typed(tmp_path, kind):
         ('cut.json/below.json', 'cannot be read: Not a directory'),
         ('cut.json', r'not a json file \(.*line 1'),
         ('empty.json', 'not a json file'),
+        ('deep.json', r'not a json file \(.*recursion'),
         ('image.json', r'not a json file \(.*utf-8'),
     ):
         with pytest.raises(kind, match=f'(?s){problem}.*Fix: ') as info:

@@ -165,6 +165,11 @@ def test_what_is_no_image(shape):
         draw_instances(np.zeros(shape, np.uint8), [], [])
 
 
+def test_images_of_other_types():
+    with pytest.raises(FrameError, match='the image is float32, not uint8'):
+        draw_instances(np.zeros((8, 8, 3), np.float32), [], [])
+
+
 def test_nothing_to_draw():
     image = np.full((300, 40, 3), 7, np.uint8)
     np.testing.assert_array_equal(draw_instances(image, [], []), image)

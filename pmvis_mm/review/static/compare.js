@@ -2,6 +2,7 @@
 
 import { maskIou } from './masks.js';
 import { format } from './measures.js';
+import { setText } from './panels.js';
 import {
   FINAL_COLOR, decidedSource, drawScene, objectRegion, sourceColor,
 } from './view.js';
@@ -107,7 +108,7 @@ export class Compare {
       this.drawTile(name, tile, frame);
       const used = name === inUse;
       tile.button.classList.toggle('used', used);
-      tile.facts.textContent = this.facts(name, frame);
+      setText(tile.facts, this.facts(name, frame));
       tile.button.setAttribute('aria-pressed', String(used));
     }
   }

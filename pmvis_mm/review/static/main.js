@@ -9,8 +9,9 @@ import { TrackList } from './list.js';
 import { MEASURES } from './measures.js';
 import { Media } from './media.js';
 import {
-  fillSelect, makeLaneNames, makeStatusButtons,
-  markStatusButton, node, showCounts, showFailure, showFrame, showTrack,
+  fillSelect, makeFacts, makeLaneNames, makeStatusButtons,
+  markStatusButton, node, setText, showCounts, showFailure, showFrame,
+  showTrack,
 } from './panels.js';
 import { Player } from './player.js';
 import { Strip } from './strip.js';
@@ -43,6 +44,7 @@ class Page {
   // ------------------------------------------------------------- loading
   async start() {
     makeLaneNames();
+    makeFacts();
     makeStatusButtons((status) => this.filter({ status }));
     this.fillSelects();
     bindControls(this);
@@ -161,8 +163,10 @@ class Page {
     this.compare.track = null;
     this.strip.update({ track: null, t: 0, range: null });
     node('track-name').textContent = 'No track';
-    for (const id of ['track-status', 'track-measures', 'neighbours',
-      'frame-facts']) node(id).replaceChildren();
+    for (const id of ['track-status', 'track-measures', 'neighbours']) {
+      node(id).replaceChildren();
+    }
+    node('frame-facts').hidden = true;
     node('empty').hidden = false;
     node('empty').textContent = this.list.total ? 'No track is open.'
       : 'No track fits these filters. Choose “All” or clear the search.';
@@ -178,7 +182,7 @@ class Page {
   /** After another frame is on the screen. */
   showPlayer() {
     const { player, track } = this;
-    node('play').textContent = player.playing ? '❚❚ Pause' : '▶ Play';
+    setText(node('play'), player.playing ? '❚❚ Pause' : '▶ Play');
     // Between two tracks the player still has a frame of the old one.
     if (!track || player.presented !== track) return;
     showFrame(track, player.t);

@@ -4,7 +4,7 @@ import { api } from './api.js';
 import { Cache } from './cache.js';
 import { traceLoops } from './masks.js';
 
-const FRAME_BYTES = 48 * 2 ** 20; // decoded, 4 bytes per pixel
+const FRAME_BYTES = 40 * 2 ** 20; // decoded, 4 bytes per pixel
 const RUNS = 2 ** 20; // 4 bytes each
 const CORNERS = 2 ** 18; // 8 bytes each
 const CHUNK = 24; // frames per request of masks
@@ -32,6 +32,8 @@ export class Media {
     const key = `${track.video_id}/${t}`;
     return this.bitmaps.load(key, async () => {
       const width = track.width > MAX_WIDTH ? MAX_WIDTH : undefined;
+      // Pictures of image elements stay in caches of the browser, which
+      // grew three times as large as this one.
       const bitmap = await createImageBitmap(
         await api.frame(track.video_id, t, width));
       return [bitmap, 4 * bitmap.width * bitmap.height];

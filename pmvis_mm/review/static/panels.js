@@ -81,35 +81,63 @@ function measureItem(name, value) {
   return item;
 }
 
+/**
+ * Change a text in place. While it plays, new nodes for every frame would
+ * pile up faster than the browser collects the old ones.
+ */
+export function setText(target, text) {
+  const first = target.firstChild;
+  if (!first) target.textContent = text;
+  else if (first.data !== text) first.data = text;
+}
+
+const FACTS = ['frame', 'from', 'score', ...FRAME_MEASURES, 'decided'];
+const facts = new Map();
+
+/** The places for the numbers of a frame, made once. */
+export function makeFacts() {
+  for (const name of FACTS) {
+    const label = MEASURES[name] ? MEASURES[name].label.toLowerCase() : name;
+    const item = element('span', `${label} `);
+    const value = element('b', '–');
+    item.append(value);
+    facts.set(name, { item, value });
+    node('frame-facts').append(item);
+  }
+  for (const name of ['absent', 'warning']) {
+    const item = element('span', '', name === 'warning' ? 'bad' : '');
+    facts.set(name, { item, value: item });
+    node('frame-facts').append(item);
+  }
+}
+
+function setFact(name, text, bad = name === 'warning') {
+  const { item, value } = facts.get(name);
+  item.hidden = !text;
+  item.classList.toggle('bad', bad);
+  setText(value, text);
+}
+
 /** The numbers of one frame, and why it looks wrong. */
 export function showFrame(track, t) {
   const frame = track.frames[t];
-  const facts = [fact('Frame', `${t + 1} / ${track.num_frames}`)];
-  facts.push(fact('from', frame.source || 'no mask'));
-  if (frame.score !== null) facts.push(fact('score', format(frame.score)));
-  for (const name of FRAME_MEASURES) {
-    facts.push(fact(MEASURES[name].label.toLowerCase(), format(frame[name]),
-      isSuspicious(name, frame[name])));
-  }
-  if (frame.decision) facts.push(fact('decided', frame.decision));
-  if (!frame.box) facts.push(element('span', 'no box: object not here'));
   const words = reasons(frame);
-  if (words.length) {
-    const none = words.includes('no mask') ? 'no mask' : 'look here';
-    facts.push(element('span', `⚠ ${none}`, 'bad'));
+  node('frame-facts').hidden = false;
+  setFact('frame', `${t + 1} / ${track.num_frames}`);
+  setFact('from', frame.source || 'no mask');
+  setFact('score', frame.score === null ? '' : format(frame.score));
+  for (const name of FRAME_MEASURES) {
+    setFact(name, format(frame[name]), isSuspicious(name, frame[name]));
   }
-  node('frame-facts').replaceChildren(...facts);
+  setFact('decided', frame.decision || '');
+  setFact('absent', frame.box ? '' : 'no box: object not here');
+  const none = words.includes('no mask') ? 'no mask' : 'look here';
+  setFact('warning', words.length ? `⚠ ${none}` : '');
   const slider = node('slider');
   slider.max = track.num_frames - 1;
   slider.value = t;
   slider.setAttribute('aria-valuetext',
     `${t + 1} of ${track.num_frames} ${words.join(', ')}`);
-}
-
-function fact(name, value, bad = false) {
-  const item = element('span', `${name} `, bad ? 'bad' : '');
-  item.append(element('b', value));
-  return item;
 }
 
 /** Names beside the lanes of the strip. */

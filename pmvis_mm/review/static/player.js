@@ -1,6 +1,7 @@
 /** The large picture: which frame, playing, and how it is drawn. */
 
 import { reasons } from './measures.js';
+import { setText } from './panels.js';
 import { decidedSource, drawScene, objectRegion, sourceColor } from './view.js';
 
 const AHEAD = 8; // frames that are loaded before they are shown
@@ -166,7 +167,7 @@ export class Player {
     // What is drawn, for tests and for those who look at the page's source.
     Object.assign(this.canvas.dataset,
       { frame: t, track: track.id, source: source || '' });
-    this.note.textContent = this.describe(frame, source);
+    setText(this.note, this.describe(frame, source));
   }
 
   describe(frame, source) {
