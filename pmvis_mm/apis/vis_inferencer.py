@@ -207,9 +207,7 @@ class VISInferencer(BaseInferencer):
                     video_id=number + 1,
                     **({} if known is None else dict(category_ids=known)),
                 )
-                sinks += build_writers(
-                    formats, out_dir, name, defaults, video
-                )
+                sinks += build_writers(formats, out_dir, name, defaults, video)
             if show or return_vis:
                 sinks.append(
                     PictureSink(show, return_vis, score_thr=pred_score_thr)
