@@ -5,7 +5,7 @@ from typing import Optional
 
 import cv2
 import mmengine.fileio as fileio
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ..structures.frame_reader import FrameReader
 from ..structures.video_annotations import VideoInfo
@@ -69,14 +69,21 @@ def frame_jpeg(
 
 
 def _original(path: str, video: VideoInfo) -> Optional[bytes]:
-    """Read a jpeg of the size that the annotation says; else None.
+    """Read a jpeg that a browser shows as we do; else None.
 
     Whoever reads it properly afterwards says what is wrong with it.
     """
     try:
         content: bytes = fileio.get(path)
         with Image.open(io.BytesIO(content)) as image:
-            same = image.size == (video.width, video.height)
-            return content if same and image.format == 'JPEG' else None
+            plain = (
+                image.format == 'JPEG'
+                and image.mode in ('RGB', 'L')
+                and image.size == (video.width, video.height)
+                and image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+            )
     except (OSError, ValueError, SyntaxError):
         return None
+    # Nothing but padding follows the end mark of a whole file.
+    whole = content.rstrip(b'\0\n').endswith(b'\xff\xd9')
+    return content if plain and whole else None

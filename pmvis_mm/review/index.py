@@ -8,7 +8,7 @@ import json
 import math
 import sqlite3
 import zlib
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import (
@@ -31,7 +31,7 @@ from ..structures import (
     VideoAnnotations,
     VideoInfo,
 )
-from ..utils.errors import MaskSetError, ReviewError
+from ..utils.errors import MaskSetError, OutputError, ReviewError
 from ..utils.fileio import PathLike, atomic_path, file_sha256
 from .decisions import RESERVED_NAMES
 from .measures import (
@@ -130,7 +130,7 @@ def build_index(
         final.validate(annotations)
     tracks = _tracks_to_review(final, annotations)
     _check_ids(final, tracks)
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, _disk_errors(path):
         # Closed before the file is renamed; half a file is removed anyway.
         with closing(sqlite3.connect(temporary)) as db:
             db.executescript('PRAGMA journal_mode=OFF;PRAGMA synchronous=OFF')
@@ -142,6 +142,18 @@ def build_index(
             builder.add_meta(list(sources), img_prefix, title)
             db.commit()
     return builder.counts
+
+
+@contextmanager
+def _disk_errors(path: PathLike) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as reason:
+        raise OutputError(
+            f'the index cannot be written: {reason}',
+            file=path,
+            fix='check the free space of the disk',
+        ) from None
 
 
 def _check_name(name: str) -> None:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / 'static'
 MAX_ROWS = 1000
-# Frames of a review never change; decisions and masks do.
-_FRAME_CACHE = 'private, max-age=86400'
 
 
 def create_app(
@@ -133,8 +131,9 @@ def _add_frames(app: 'Flask', flask: Any, session: ReviewSession) -> None:
         except PMVISError as error:
             return flask.jsonify(error=str(error)), 404
         response = flask.Response(jpeg, mimetype='image/jpeg')
-        response.headers['Cache-Control'] = _FRAME_CACHE
-        return response
+        # Another review may be shown at this address tomorrow.
+        response.add_etag()
+        return response.make_conditional(flask.request)
 
 
 def _add_deciding(app: 'Flask', flask: Any, session: ReviewSession) -> None:

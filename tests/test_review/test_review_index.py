@@ -1,6 +1,7 @@
 """Building the index of a review and reading it, on the tiny review."""
 
 import json
+import signal
 import sqlite3
 
 import pytest
@@ -244,6 +245,21 @@ def test_folder_that_cannot_be_written(tmp_path, review_data):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OutputError, match='cannot write here'):
         build_index(tmp_path / 'file' / 'i', final, {})
+
+
+def test_a_full_disk(tmp_path, review_data):
+    resource = pytest.importorskip('resource', reason='limits of POSIX')
+    final = PseudoMaskSet.load(review_data / 'final.json')
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limit[1]))
+    try:
+        with pytest.raises(OutputError, match='the index cannot be written'):
+            build_index(tmp_path / 'i', final, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_that_are_no_index(tmp_path):

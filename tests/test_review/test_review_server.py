@@ -206,7 +206,12 @@ def test_wrong_requests_for_masks(client, url, message):
 def test_frames_are_jpegs_of_the_frames(client, review_data):
     answer = client.get('/api/frames/2/3.jpg')
     assert answer.status_code == 200 and answer.mimetype == 'image/jpeg'
-    assert 'max-age' in answer.headers['Cache-Control']
+    # Another review at this address has other frames, so a browser asks.
+    assert answer.headers['Cache-Control'] == 'no-cache'
+    known = {'If-None-Match': answer.headers['ETag']}
+    assert client.get('/api/frames/2/3.jpg', headers=known).status_code == 304
+    other = client.get('/api/frames/2/4.jpg', headers=known)
+    assert other.status_code == 200 and other.data != answer.data
     shown = np.asarray(Image.open(io.BytesIO(answer.data)), int)
     path = review_data / 'JPEGImages/v2/00003.png'
     real = np.asarray(Image.open(path), int)
@@ -249,10 +254,27 @@ def test_a_jpeg_is_sent_as_it_is(own_frames, tmp_path):
     assert Image.open(io.BytesIO(small)).size == (30, 20)
 
 
+def test_jpegs_that_browsers_show_otherwise(own_frames, tmp_path):
+    path = tmp_path / 'JPEGImages/v0/00000.jpg'
+    image = Image.new('RGB', SIZE[::-1], (250, 20, 20))
+    image.paste((20, 20, 250), (0, 0, SIZE[1], 20))  # a blue top
+    turned = Image.Exif()
+    turned[0x0112] = 3  # upside down
+    image.save(path, exif=turned, quality=95)
+    sent = own_frames.get('/api/frames/0/0.jpg').data
+    shown = Image.open(io.BytesIO(sent))
+    assert 0x0112 not in shown.getexif()
+    assert shown.getpixel((5, 5))[0] > 200  # red, as everywhere else
+    image.convert('CMYK').save(path)
+    sent = own_frames.get('/api/frames/0/0.jpg').data
+    assert Image.open(io.BytesIO(sent)).mode == 'RGB'
+
+
 @pytest.mark.parametrize(
     ('url', 'message'),
     [
         ('0/2.jpg', 'frame is 50x40 pixels but the annotation says 96x64'),
+        ('0/3.jpg', 'frame is truncated or not an image'),
         ('0/3.jpg?width=30', 'frame is truncated or not an image'),
         ('0/4.jpg', 'frame does not exist'),
         ('0/8.jpg', 'frame 8 of a video with 8 frames'),

@@ -71,6 +71,7 @@ export class Compare {
     button.type = 'button';
     button.className = 'tile';
     button.dataset.source = name;
+    button.title = name;
     const color = name === 'final' ? FINAL_COLOR
       : sourceColor(this.track, name);
     button.style.setProperty('--source', color);
