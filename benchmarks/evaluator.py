@@ -16,9 +16,6 @@ The last line is one JSON object.
 """
 
 import argparse
-import contextlib
-import copy
-import io
 import json
 import tempfile
 import time
@@ -36,6 +33,7 @@ from pmvis_mm.evaluation.functional import (
 )
 from pmvis_mm.structures import VideoAnnotations, parse_annotations
 from pmvis_mm.structures.rle import areas
+from pmvis_mm.testing.public_evaluator import PLACES, judge_publicly
 
 NUM_CATEGORIES = 40
 
@@ -130,39 +128,6 @@ def entry(
     )
 
 
-def public_numbers(data: dict, found: list) -> Tuple[np.ndarray, float]:
-    """Run mmdet's evaluator: 12 numbers and seconds."""
-    if not hasattr(np, 'float'):  # mmdet 3.3 asks for what numpy removed
-        np.float = float  # type: ignore[attr-defined]
-    from mmdet.evaluation.functional import YTVIS, YTVISeval
-
-    data, found = copy.deepcopy(data), copy.deepcopy(found)
-    with contextlib.redirect_stdout(io.StringIO()):
-        public = YTVIS(data)
-        begin = time.process_time()
-        judge = YTVISeval(public, public.loadRes(found), 'segm')
-        judge.evaluate()
-        judge.accumulate()
-        judge.summarize()
-        seconds = time.process_time() - begin
-    return judge.stats, seconds
-
-
-PUBLIC_NAMES = {
-    'AP': 0,
-    'AP50': 1,
-    'AP75': 2,
-    'AP_small': 3,
-    'AP_medium': 4,
-    'AP_large': 5,
-    'AR1': 6,
-    'AR10': 7,
-    'AR_small': 9,
-    'AR_medium': 10,
-    'AR_large': 11,
-}
-
-
 def compare(args: argparse.Namespace) -> Dict[str, Any]:
     """Time both evaluators on one crowded video."""
     frames = args.frames or 200
@@ -185,11 +150,11 @@ def compare(args: argparse.Namespace) -> Dict[str, Any]:
         begin = time.process_time()
         find_track_errors(entries, truth)
         _keep_best(times, 'errors', begin)
-    stats, public = public_numbers(data, entries)
-    ours = {key: summary[key] for key in PUBLIC_NAMES}
+    judge, public = judge_publicly(data, entries)
+    ours = {key: summary[key] for key in PLACES}
     # Where nothing is real the public evaluator says -1.
     diff = max(
-        abs((-1 if np.isnan(value) else value) - stats[PUBLIC_NAMES[key]])
+        abs((-1 if np.isnan(value) else value) - judge.stats[PLACES[key]])
         for key, value in ours.items()
     )
     return dict(

@@ -20,7 +20,7 @@ from pmvis_mm.review import build_index
 from pmvis_mm.review.review_index import ReviewIndex
 from pmvis_mm.structures import PseudoMaskSet, VideoAnnotations
 from pmvis_mm.utils.errors import PMVISError
-from pmvis_mm.utils.named_paths import named_path
+from pmvis_mm.utils.named_paths import add_sources
 from pmvis_mm.visualization.report_tracks import (
     rank_correlation,
     track_ious,
@@ -38,13 +38,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('final', help='pseudo masks that were chosen, json')
     parser.add_argument('--ann-file', required=True, help='boxes, json')
     parser.add_argument('--truth-file', required=True, help='real masks')
-    parser.add_argument(
-        '--sources',
-        nargs='+',
-        type=named_path,
-        default=[],
-        metavar='NAME=PATH',
-        help='candidate masks',
+    add_sources(
+        parser,
+        'candidate masks',
     )
     return parser.parse_args()
 
@@ -59,7 +55,7 @@ def correlate(args: argparse.Namespace) -> Dict[str, Optional[float]]:
     ious = track_ious(measure_masks(final, truth))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'review.sqlite'
-        build_index(path, final, dict(args.sources), boxes)
+        build_index(path, final, args.sources, boxes)
         index = ReviewIndex(path)
         found = index.find_tracks({}, limit=index.num_tracks)['rows']
     rows = [row for row in found if row['id'] in ious]

@@ -2,7 +2,6 @@
 
 from typing import IO, Any, Dict, Iterable, Iterator, List
 
-from ..structures.rle import area, tight_boxes
 from ..structures.video_track import VideoTrack
 from .base import RESULT_WRITERS
 from .track_file import (
@@ -100,25 +99,16 @@ class COCOVideoWriter(CategoryWriter):
     def _annotations(
         self, track: VideoTrack, entry: Dict[str, Any]
     ) -> Iterator[Dict[str, Any]]:
-        rows = zip(
-            track.frames,
-            track.masks,
-            tight_boxes(track.masks),
-            track.frame_scores,
-        )
-        for frame, rle, box, score in rows:
-            pixels = area(rle)
-            if not pixels:
-                continue
+        for frame, rle, box, score, pixels in self.shown(track):
             yield dict(
-                image_id=int(frame) + 1,
+                image_id=frame + 1,
                 video_id=1,
                 category_id=entry['category_id'],
                 track_id=entry['id'],
                 instance_id=entry['id'],
                 bbox=to_xywh(box),
                 area=pixels,
-                segmentation=self.plain_rle(rle, int(frame)),
+                segmentation=rle,
                 iscrowd=0,
-                score=float(score),
+                score=score,
             )

@@ -3,7 +3,6 @@
 import csv
 from typing import IO, Iterable
 
-from ..structures.rle import area, tight_boxes
 from ..structures.video_track import VideoTrack
 from .base import RESULT_WRITERS
 from .track_file import TrackFileWriter, class_name
@@ -64,19 +63,7 @@ class CSVWriter(TrackFileWriter):
             class_name(self.classes, label),
             float(track.scores[0]),
         )
-        rows = zip(
-            track.frames,
-            track.masks,
-            tight_boxes(track.masks),
-            track.frame_scores,
-        )
-        for frame, rle, box, score in rows:
-            pixels = area(self.plain_rle(rle, int(frame)))
-            if not pixels:
-                continue
-            fps = self.video.fps
-            time = '' if fps is None else round(int(frame) / fps, 6)
-            corners = [int(value) for value in box]
-            table.writerow(
-                [int(frame), time, *verdict, float(score), *corners, pixels]
-            )
+        fps = self.video.fps
+        for frame, _, box, score, pixels in self.shown(track):
+            time = '' if fps is None else round(frame / fps, 6)
+            table.writerow([frame, time, *verdict, score, *box, pixels])

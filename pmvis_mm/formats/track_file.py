@@ -10,17 +10,36 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    NamedTuple,
     Optional,
     Sequence,
     Tuple,
     Union,
 )
 
-from ..structures.rle import RLE, area
+from ..structures.rle import RLE, area, tight_boxes
 from ..structures.video_track import StreamInfo, VideoTrack
 from ..utils.errors import OutputError
 from ..utils.fileio import atomic_write, disk_errors, ensure_writable
 from .base import ResultWriter
+
+
+class ShownMask(NamedTuple):
+    """A mask of at least one pixel.
+
+    Attributes:
+        frame (int): 0-based.
+        rle (dict): Ready for json.
+        box (tuple[int]): Tight, half-open xyxy, pixels.
+        score (float): In this frame.
+        area (int): Pixels.
+    """
+
+    frame: int
+    rle: Dict[str, Any]
+    box: Tuple[int, ...]
+    score: float
+    area: int
 
 
 class NumberedWriter(ResultWriter):
@@ -124,6 +143,21 @@ class NumberedWriter(ResultWriter):
 
 class TrackFileWriter(NumberedWriter):
     """Writes one file from the tracks; subclasses fill it."""
+
+    def shown(self, track: VideoTrack) -> Iterator[ShownMask]:
+        """Walk over the masks of a track that have a pixel.
+
+        Raises:
+            OutputError: If one is not of the size of the video.
+        """
+        boxes = tight_boxes(track.masks)
+        rows = zip(track.frames, track.masks, boxes, track.frame_scores)
+        for frame, mask, box, score in rows:
+            rle = self.plain_rle(mask, int(frame))
+            pixels = area(rle)
+            if pixels:
+                corners = tuple(int(value) for value in box)
+                yield ShownMask(int(frame), rle, corners, float(score), pixels)
 
     def finish(self, tracks: Iterable[VideoTrack], length: int) -> Path:
         """Complete the file, see :meth:`ResultWriter.finish`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ..utils.errors import ReviewError
-from ..utils.fileio import PathLike, dump_json, load_json
+from ..utils.fileio import PathLike, dump_json, file_stamp, load_json
 
 VERSION = 1
 ACTIONS = ('accept', 'reject', 'choose', 'clear')
@@ -219,7 +219,7 @@ class DecisionLog:
         self.decisions: List[Decision] = []
         self._by_track: Dict[int, List[Decision]] = {}
         self._lock = threading.Lock()
-        self._stamp = self._read_stamp()
+        self._stamp = file_stamp(self.path)
         if self._stamp is not None:
             stored, self.decisions = load_decisions(path)
             check_final(stored, final, path)
@@ -268,7 +268,7 @@ class DecisionLog:
         return _to_json(self.final, self.decisions)
 
     def _save(self, decisions: Sequence[Decision]) -> None:
-        if self._read_stamp() != self._stamp:
+        if file_stamp(self.path) != self._stamp:
             # A second server, say: saving would undo its decisions.
             raise ReviewError(
                 'another program has changed the decisions',
@@ -277,14 +277,7 @@ class DecisionLog:
                 'that one again',
             )
         dump_json(_to_json(self.final, decisions), self.path)
-        self._stamp = self._read_stamp()
-
-    def _read_stamp(self) -> Optional[Tuple[int, int, int]]:
-        """What changes when the file does; None where there is none."""
-        if not self.path.exists():
-            return None
-        stat = self.path.stat()
-        return stat.st_ino, stat.st_size, stat.st_mtime_ns
+        self._stamp = file_stamp(self.path)
 
 
 def _to_json(

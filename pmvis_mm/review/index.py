@@ -167,7 +167,9 @@ def _check_name(name: str) -> None:
 def _check_ids(
     final: PseudoMaskSet, tracks: Mapping[int, List[MaskTrack]]
 ) -> None:
-    ids = [('category', c['id'], None) for c in final.categories]
+    ids: List[Tuple[str, int, Optional[int]]] = [
+        ('category', c['id'], None) for c in final.categories
+    ]
     for video, found in tracks.items():
         ids += [('video', video, video)]
         ids += [('annotation', track.id, video) for track in found]

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ..structures import RLE, VideoInfo
 from ..utils.errors import ReviewError
-from ..utils.fileio import PathLike
+from ..utils.fileio import PathLike, file_stamp
 from .decisions import STATUSES
 from .index import CHUNK, FINAL, FORMAT, MEASURES, unpack
 
@@ -62,6 +62,7 @@ class ReviewIndex:
                 file=path,
                 fix=_REBUILD,
             )
+        self._stamp = file_stamp(self.path)
         try:
             rows = self._rows('SELECT key, value FROM meta')
             meta = {row['key']: json.loads(row['value']) for row in rows}
@@ -88,6 +89,13 @@ class ReviewIndex:
         self.img_prefix: Optional[str] = meta['img_prefix']
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> List[Row]:
+        if file_stamp(self.path) != self._stamp:
+            # What was decided would be noted for other masks.
+            raise ReviewError(
+                'the index has been built again or moved meanwhile',
+                file=self.path,
+                fix='start the review server again',
+            )
         # Never changed once it is there: no locks, also on network disks.
         uri = f'{self.path.absolute().as_uri()}?immutable=1'
         with closing(sqlite3.connect(uri, uri=True)) as db:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Iterator, Tuple, Type, Union
+from typing import IO, Any, Iterator, Optional, Tuple, Type, Union
 
 from .errors import AnnotationError, OutputError, PMVISError
 
@@ -128,6 +128,22 @@ def file_sha256(path: PathLike) -> str:
         for block in iter(lambda: file.read(1 << 20), b''):
             digest.update(block)
     return digest.hexdigest()
+
+
+def file_stamp(path: PathLike) -> Optional[Tuple[int, int, int]]:
+    """Give what changes when a file is replaced or written to.
+
+    Args:
+        path (str | Path): File to look at.
+
+    Returns:
+        tuple[int] | None: Inode, size and time; None where there is none.
+    """
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def dump_json(data: Any, path: PathLike) -> None:

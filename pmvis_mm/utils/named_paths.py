@@ -1,7 +1,7 @@
 """Command line words of the form NAME=PATH."""
 
 import argparse
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 
 def named_path(text: str) -> Tuple[str, str]:
@@ -20,3 +20,42 @@ def named_path(text: str) -> Tuple[str, str]:
     if not (name and equals and path):
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME=PATH')
     return name, path
+
+
+def add_sources(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add ``--sources NAME=PATH ...``, candidate masks by name.
+
+    ``args.sources`` is a dict, empty by default. A name that is given twice
+    ends the program with a message.
+
+    Args:
+        parser (argparse.ArgumentParser): Of a tool.
+        help (str): What the candidates are for.
+    """
+    parser.add_argument(
+        '--sources',
+        nargs='+',
+        type=named_path,
+        action=_NamedPaths,
+        default={},
+        metavar='NAME=PATH',
+        help=help,
+    )
+
+
+class _NamedPaths(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: Any = None,
+    ) -> None:
+        paths: Dict[str, str] = {}
+        for name, path in values:
+            if name in paths:
+                raise argparse.ArgumentError(
+                    self, f'{name!r} is {paths[name]!r} and {path!r}'
+                )
+            paths[name] = path
+        setattr(namespace, self.dest, paths)

@@ -112,8 +112,11 @@ def browse(
         StagePicture: Samples in order, stages of each in order.
 
     Raises:
-        ConfigError: If a stage or a sample is not there.
+        ConfigError: If a stage or a sample is not there, or no frame is to
+            be drawn.
     """
+    if max_frames < 1:
+        raise ConfigError(f'max_frames={max_frames}', fix='use 1 or more')
     chosen = choose_samples(dataset, indices)
     look = Look(alpha, min_height, max_frames)
     if list(stages) == ['last']:

@@ -285,6 +285,7 @@ def test_same_seed_same_pictures(look, tiny_configs):
             ['--num', '0'],
             'error: 0 samples are nothing to look at. Fix: use 1 or more',
         ),
+        (['--max-frames', '0'], 'error: max_frames=0. Fix: use 1 or more'),
         (
             ['--phase', 'test', '--cfg-options', 'test_dataloader=None'],
             'error: the config has no test_dataloader',

@@ -13,6 +13,7 @@ from pmvis_mm.utils.fileio import (
     dump_json,
     ensure_writable,
     file_sha256,
+    file_stamp,
     load_json,
 )
 
@@ -155,3 +156,13 @@ def test_sha256(tmp_path):
     assert file_sha256(tmp_path / 'x') == (
         'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
     )
+
+
+def test_stamp_changes_with_the_file(tmp_path):
+    path = tmp_path / 'a.json'
+    assert file_stamp(path) is None
+    dump_json([1], path)
+    first = file_stamp(path)
+    assert file_stamp(path) == first
+    dump_json([2], path)  # as long, but another file
+    assert file_stamp(path) not in (None, first)

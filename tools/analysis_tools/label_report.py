@@ -8,7 +8,7 @@ from typing import Any, Dict
 from pmvis_mm.structures import PseudoMaskSet, VideoAnnotations
 from pmvis_mm.utils.errors import ConfigError, PMVISError
 from pmvis_mm.utils.fileio import load_json
-from pmvis_mm.utils.named_paths import named_path
+from pmvis_mm.utils.named_paths import add_sources
 from pmvis_mm.visualization.report import write_report
 
 
@@ -21,13 +21,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--img-prefix', help='folder of the frames; none: no pictures'
     )
-    parser.add_argument(
-        '--sources',
-        nargs='+',
-        type=named_path,
-        default=[],
-        metavar='NAME=PATH',
-        help='candidate masks of every source',
+    add_sources(
+        parser,
+        'candidate masks of every source',
     )
     parser.add_argument('--truth', help='json with real masks, if there are')
     parser.add_argument(
@@ -71,7 +67,8 @@ def run(args: argparse.Namespace) -> None:
             args.truth, with_masks=True, clip_boxes=True
         )
     sources: Dict[str, PseudoMaskSet] = {
-        name: PseudoMaskSet.load(path, name) for name, path in args.sources
+        name: PseudoMaskSet.load(path, name)
+        for name, path in args.sources.items()
     }
     write_report(
         args.out,

@@ -11,7 +11,7 @@ from pmvis_mm.evaluation.functional import GROUPS, measure_groups
 from pmvis_mm.structures import PseudoMaskSet, VideoAnnotations
 from pmvis_mm.utils.errors import AnnotationError, PMVISError
 from pmvis_mm.utils.fileio import dump_json
-from pmvis_mm.utils.named_paths import named_path
+from pmvis_mm.utils.named_paths import add_sources
 from pmvis_mm.utils.text_table import format_table
 
 _COLUMNS = dict(
@@ -31,13 +31,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('final', help='pseudo masks that were chosen, json')
     parser.add_argument('--truth', required=True, help='json with real masks')
-    parser.add_argument(
-        '--sources',
-        nargs='+',
-        type=named_path,
-        default=[],
-        metavar='NAME=PATH',
-        help='candidate masks of every source, judged likewise',
+    add_sources(
+        parser,
+        'candidate masks of every source, judged likewise',
     )
     parser.add_argument(
         '--no-boundary',
@@ -68,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         args.truth, with_masks=True, clip_boxes=True
     )
     result: Dict[str, Any] = dict(sources={})
-    for name, path in [('', args.final), *args.sources]:
+    for name, path in [('', args.final), *args.sources.items()]:
         masks = PseudoMaskSet.load(path, name or None)
         quality = measure_groups(masks, truth, not args.no_boundary)
         figures = quality.summary()

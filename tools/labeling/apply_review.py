@@ -7,7 +7,7 @@ from pmvis_mm.review.apply import KEEP_REJECTED, ON_MISSING
 from pmvis_mm.structures import PseudoMaskSet
 from pmvis_mm.utils.errors import PMVISError
 from pmvis_mm.utils.fileio import file_sha256
-from pmvis_mm.utils.named_paths import named_path
+from pmvis_mm.utils.named_paths import add_sources
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,13 +17,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--final', required=True, help='the masks that were reviewed, json'
     )
-    parser.add_argument(
-        '--sources',
-        nargs='+',
-        type=named_path,
-        default=[],
-        metavar='NAME=PATH',
-        help='candidates, named as in the review; those that were chosen',
+    add_sources(
+        parser,
+        'candidates, named as in the review; those that were chosen',
     )
     parser.add_argument('--out', required=True, help='masks to write, json')
     parser.add_argument(
@@ -60,7 +56,7 @@ def main() -> None:
         result, counts = apply_decisions(
             final,
             decisions,
-            dict(args.sources),
+            args.sources,
             args.rejected,
             args.only_accepted,
             args.missing,

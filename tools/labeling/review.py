@@ -16,7 +16,7 @@ from pmvis_mm.review import build_index, create_app, serve
 from pmvis_mm.review.work_dir import find_review_inputs
 from pmvis_mm.structures import PseudoMaskSet, VideoAnnotations
 from pmvis_mm.utils.errors import ConfigError, PMVISError
-from pmvis_mm.utils.named_paths import named_path
+from pmvis_mm.utils.named_paths import add_sources
 
 INDEX, DECISIONS = 'review.sqlite', 'review.json'
 
@@ -53,13 +53,9 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--ann-file', help='the annotated boxes, json')
     parser.add_argument('--img-prefix', help='folder or URL of the frames')
-    parser.add_argument(
-        '--sources',
-        nargs='+',
-        type=named_path,
-        default=[],
-        metavar='NAME=PATH',
-        help='candidate masks; variants of one: "NAME, VARIANT=PATH"',
+    add_sources(
+        parser,
+        'candidate masks; variants of one: "NAME, VARIANT=PATH"',
     )
     parser.add_argument('--title', help='heading of the page')
     parser.add_argument('--out', required=True, help='folder of the review')
@@ -84,7 +80,7 @@ def build(args: argparse.Namespace) -> None:
     given: Dict[str, Optional[str]] = dict(
         final=args.final, ann_file=args.ann_file, img_prefix=args.img_prefix
     )
-    sources = dict(args.sources)
+    sources = args.sources
     if args.work_dir is not None:
         found = find_review_inputs(args.work_dir)
         sources = {**found.sources, **sources}

@@ -1,10 +1,7 @@
 """Homogeneous batches out of several datasets, alone and on two ranks."""
 
 import itertools
-import json
 import os
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -14,6 +11,7 @@ from torch.utils.data import DataLoader
 from pmvis_mm.datasets import JointBatchSampler
 from pmvis_mm.datasets.samplers import joint_batch_sampler
 from pmvis_mm.registry import DATA_SAMPLERS
+from pmvis_mm.testing.gloo import run_processes
 from pmvis_mm.utils.errors import ConfigError
 
 RATIOS = [1.0, 0.75]
@@ -200,48 +198,15 @@ def test_bad_arguments(kwargs, message):
 
 
 WORKER = """
-import datetime
-import json
-import sys
-import torch.distributed as dist
-sys.path.insert(0, sys.argv[1])
+sys.path.insert(0, arguments[0])
 import test_joint_batch_sampler as t
-dist.init_process_group(
-    'gloo',
-    init_method='file://' + sys.argv[2],
-    rank=int(sys.argv[3]),
-    world_size=2,
-    timeout=datetime.timedelta(seconds=60),
-)
 # No seed given: the processes agree on one.
-print('batches', json.dumps(t.take(t.build(seed=None), 60)), flush=True)
-sys.stdin.read()  # leaving one by one hangs in gloo of torch 2.1
+answer = t.take(t.build(seed=None), 60)
 """
 
 
 def test_two_processes_without_a_seed(tmp_path):
-    arguments = [os.path.dirname(__file__), str(tmp_path / 'store')]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, '-c', WORKER, *arguments, str(rank)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        found = []
-        for worker in workers:
-            lines = iter(worker.stdout.readline, '')
-            line = next((x for x in lines if x.startswith('batches')), None)
-            assert line is not None, worker.stderr.read()
-            found.append(json.loads(line[len('batches') :]))
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
+    found = run_processes(WORKER, tmp_path, os.path.dirname(__file__))
     source = Joined(12, 8).source
     for one, other in zip(*found):
         assert {source(i) for i in one} == {source(i) for i in other}

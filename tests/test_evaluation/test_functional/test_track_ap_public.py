@@ -1,8 +1,5 @@
 """Equality with mmdet's copy of the public YouTube-VIS evaluator."""
 
-import contextlib
-import copy
-import io
 import json
 
 import numpy as np
@@ -11,48 +8,10 @@ import pytest
 from pmvis_mm.evaluation.functional import evaluate_tracks
 from pmvis_mm.structures import VideoAnnotations, parse_annotations
 from pmvis_mm.structures.rle import area, encode
+from pmvis_mm.testing.public_evaluator import PLACES, judge_publicly
 
 SIZE = (24, 32)
 CATEGORIES = (2, 5, 9)
-# Place of each number among the twelve of the public evaluator.
-NAMES = {
-    'AP': 0,
-    'AP50': 1,
-    'AP75': 2,
-    'AP_small': 3,
-    'AP_medium': 4,
-    'AP_large': 5,
-    'AR1': 6,
-    'AR10': 7,
-    'AR_small': 9,
-    'AR_medium': 10,
-    'AR_large': 11,
-}
-
-
-@pytest.fixture
-def public(monkeypatch):
-    """mmdet's evaluation, also of 3.3, which asks for what numpy removed."""
-    functional = pytest.importorskip('mmdet.evaluation.functional')
-    if not hasattr(np, 'float'):
-        monkeypatch.setattr(np, 'float', float, raising=False)
-    return functional
-
-
-def judge(public, data, found, scale=1.0):
-    """Run it; sizes count in pixels times ``scale``."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = public.YTVIS(copy.deepcopy(data))
-        run = public.YTVISeval(
-            truth, truth.loadRes(copy.deepcopy(found)), 'segm'
-        )
-        run.params.areaRng = [
-            [low / scale, high / scale] for low, high in run.params.areaRng
-        ]
-        run.evaluate()
-        run.accumulate()
-        run.summarize()
-    return run
 
 
 class Case:
@@ -171,7 +130,7 @@ def test_the_cases_have_what_they_promise():
 
 
 @pytest.mark.parametrize('block', range(10))
-def test_200_random_cases_are_equal(public, monkeypatch, block):
+def test_200_random_cases_are_equal(monkeypatch, block):
     # Frames are small: so shall be the limits between sizes.
     scale = 250.0
     from pmvis_mm.evaluation.functional import track_matching
@@ -186,11 +145,11 @@ def test_200_random_cases_are_equal(public, monkeypatch, block):
         if not case.found:  # the public one fails: see the next test
             continue
         judged += 1
-        run = judge(public, case.data, case.found, scale)
+        run, _ = judge_publicly(case.data, case.found, scale)
         truth = parse_annotations(case.data, with_masks=True)
         result = evaluate_tracks(case.found, truth, sizes=True)
         summary = result.summary()
-        for name, place in NAMES.items():
+        for name, place in PLACES.items():
             ours = -1 if np.isnan(summary[name]) else summary[name]
             assert abs(ours - run.stats[place]) <= 1e-9, (seed, name)
         # Every entry, of every category, threshold and size.
@@ -215,15 +174,15 @@ def close(ours, theirs):
     assert np.abs(filled - theirs).max() <= 1e-9
 
 
-def test_no_predictions_where_the_public_one_fails(public):
+def test_no_predictions_where_the_public_one_fails():
     case = Case(1)
     with pytest.raises(IndexError):
-        judge(public, case.data, [])
+        judge_publicly(case.data, [])
     truth = parse_annotations(case.data, with_masks=True)
     assert evaluate_tracks([], truth).summary()['AP'] == 0
 
 
-def test_davis_mini_is_equal(public, repo_root):
+def test_davis_mini_is_equal(repo_root):
     ann_file = repo_root.parent / 'shared/data/davis_mini/instances.json'
     if not ann_file.exists():
         pytest.skip('no davis_mini in the folder "shared" beside the checkout')
@@ -257,9 +216,9 @@ def test_davis_mini_is_equal(public, repo_root):
             annotation['areas'] = [
                 m and area(m) for m in annotation['segmentations']
             ]
-    run = judge(public, data, found)
+    run, _ = judge_publicly(data, found)
     summary = evaluate_tracks(found, truth, sizes=True).summary()
-    for name, place in NAMES.items():
+    for name, place in PLACES.items():
         ours = -1 if np.isnan(summary[name]) else summary[name]
         assert abs(ours - run.stats[place]) <= 1e-9, name
     assert 0.1 < summary['AP'] < 1

@@ -3,8 +3,6 @@
 import copy
 import json
 import os
-import subprocess
-import sys
 import tracemalloc
 import zipfile
 
@@ -18,6 +16,7 @@ from pmvis_mm.evaluation.functional import check_results, evaluate_tracks
 from pmvis_mm.evaluation.functional.track_errors import KINDS
 from pmvis_mm.structures import VideoAnnotations
 from pmvis_mm.testing import tiny_predictions as base
+from pmvis_mm.testing.gloo import run_processes
 from pmvis_mm.utils.errors import ConfigError, OutputError
 
 
@@ -298,20 +297,9 @@ def test_a_class_may_have_the_name_of_a_size(ann_file, tmp_path):
 
 # ----------------------------------------------------------- distributed
 WORKER = """
-import datetime
-import json
-import sys
-import torch.distributed as dist
 from pmvis_mm.evaluation import VISMetric
 from pmvis_mm.testing import tiny_predictions as t
-rank, mode = int(sys.argv[4]), sys.argv[5]
-dist.init_process_group(
-    'gloo',
-    init_method='file://' + sys.argv[2],
-    rank=rank,
-    world_size=2,
-    timeout=datetime.timedelta(seconds=60),
-)
+ann_file, prefix, mode = arguments
 clips = t.whole(lambda v, k, f: [(i, c, s - 0.1 * k, m) for i, c, s, m in f])
 if mode == 'videos':
     mine = clips[::-1][rank:][:1]  # the later video in the main process
@@ -320,9 +308,7 @@ if mode == 'videos':
 else:
     frames = [t.clip(f) for c in clips for f in c.video_data_samples]
     mine = frames[rank::2]  # both videos in both processes
-metrics = t.evaluate(VISMetric(sys.argv[1], outfile_prefix=sys.argv[3]), mine)
-print('METRICS', json.dumps(metrics), flush=True)
-sys.stdin.read()  # leaving one by one hangs in gloo of torch 2.1
+answer = t.evaluate(VISMetric(ann_file, outfile_prefix=prefix), mine)
 """
 
 
@@ -336,31 +322,8 @@ def test_two_processes_write_the_bytes_of_one(ann_file, tmp_path, mode):
         VISMetric(ann_file, outfile_prefix=alone), base.whole(later)
     )
     prefix = str(tmp_path / 'two')
-    arguments = [
-        ann_file,
-        str(tmp_path / 'store'),
-        prefix,
-    ]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, '-c', WORKER, *arguments, str(rank), mode],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        for worker in workers:
-            lines = iter(worker.stdout.readline, '')
-            line = next((x for x in lines if x.startswith('METRICS ')), None)
-            assert line is not None, worker.stderr.read()
-            assert json.loads(line.split(' ', 1)[1]) == expected
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
+    found = run_processes(WORKER, tmp_path, ann_file, prefix, mode)
+    assert found == [expected, expected]
     for ending in ('json', 'zip'):
         with open(f'{alone}.results.{ending}', 'rb') as file:
             one = file.read()

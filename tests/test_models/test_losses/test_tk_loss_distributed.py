@@ -1,8 +1,6 @@
 """The temporal loss over two processes."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -10,6 +8,7 @@ import torch
 from pmvis_mm.models.losses import TKLoss
 from pmvis_mm.models.temporal_matchers import PatchMatcher
 from pmvis_mm.structures.mask_targets import MaskTargets
+from pmvis_mm.testing.gloo import run_processes
 
 LOSSES = dict(
     pairs=dict(normalizer='pairs'),
@@ -52,25 +51,12 @@ def evaluate(logits, targets):
 
 
 WORKER = """
-import datetime
-import sys
-import torch
-import torch.distributed as dist
-sys.path.insert(0, sys.argv[1])
+folder = arguments[1]
+sys.path.insert(0, arguments[0])
 import test_tk_loss_distributed as t
-folder, rank = sys.argv[2], int(sys.argv[3])
-torch.set_num_threads(1)
-dist.init_process_group(
-    'gloo',
-    init_method='file://' + folder + '/store',
-    rank=rank,
-    world_size=2,
-    timeout=datetime.timedelta(seconds=60),
-)
 found = {n: t.evaluate(*t.make(rank, *s[rank])) for n, s in t.SPLITS.items()}
 torch.save(found, f'{folder}/{rank}.pth')
-print('done', flush=True)
-sys.stdin.read()  # leaving one by one hangs in gloo of torch 2.1
+answer = 'done'
 """
 
 
@@ -78,25 +64,7 @@ sys.stdin.read()  # leaving one by one hangs in gloo of torch 2.1
 def two_processes(tmp_path_factory):
     """What two processes found."""
     folder = tmp_path_factory.mktemp('tk')
-    workers = [
-        subprocess.Popen(
-            [sys.executable, '-c', WORKER, os.path.dirname(__file__)]
-            + [str(folder), str(rank)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        for worker in workers:
-            lines = iter(worker.stdout.readline, '')
-            assert 'done\n' in lines, worker.stderr.read()
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
+    run_processes(WORKER, folder, os.path.dirname(__file__), folder)
     return [torch.load(folder / f'{rank}.pth') for rank in range(2)]
 
 

@@ -1,8 +1,6 @@
 """Denominators, alone and over two processes."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -19,6 +17,7 @@ from pmvis_mm.models.losses.utils import (
     sync_count,
 )
 from pmvis_mm.structures.mask_targets import MaskTargets
+from pmvis_mm.testing.gloo import run_processes
 from pmvis_mm.testing.sample_s import sample_s
 
 LOSSES = (BoxProjectionLoss, PairwiseAffinityLoss, MaskFocalLoss, MaskDiceLoss)
@@ -91,21 +90,9 @@ def test_only_losses_on_masks_need_masks(loss):
 
 
 WORKER = """
-import datetime
-import sys
-import torch
-import torch.distributed as dist
-sys.path.insert(0, sys.argv[1])
+folder = arguments[1]
+sys.path.insert(0, arguments[0])
 import test_utils as t
-folder, rank = sys.argv[2], int(sys.argv[3])
-torch.set_num_threads(1)
-dist.init_process_group(
-    'gloo',
-    init_method='file://' + folder + '/store',
-    rank=rank,
-    world_size=2,
-    timeout=datetime.timedelta(seconds=60),
-)
 found = {name: t.evaluate(rows[rank]) for name, rows in t.SPLITS.items()}
 counts = [
     t.sync_count(torch.tensor(number), sync).item()
@@ -113,8 +100,7 @@ counts = [
     for sync in (True, False)
 ]
 torch.save(dict(found=found, counts=counts), f'{folder}/{rank}.pth')
-print('done', flush=True)
-sys.stdin.read()  # leaving one by one hangs in gloo of torch 2.1
+answer = 'done'
 """
 
 
@@ -122,25 +108,7 @@ sys.stdin.read()  # leaving one by one hangs in gloo of torch 2.1
 def two_processes(tmp_path_factory):
     """What two processes found."""
     folder = tmp_path_factory.mktemp('sync')
-    workers = [
-        subprocess.Popen(
-            [sys.executable, '-c', WORKER, os.path.dirname(__file__)]
-            + [str(folder), str(rank)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        for worker in workers:
-            lines = iter(worker.stdout.readline, '')
-            assert 'done\n' in lines, worker.stderr.read()
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
+    run_processes(WORKER, folder, os.path.dirname(__file__), folder)
     return [torch.load(folder / f'{rank}.pth') for rank in range(2)]
 
 
