@@ -10,7 +10,7 @@ MaskTrack = List[Optional[RLE]]
 
 
 class MovingBlob:
-    """A wobbling blob that moves to and fro on straight lines.
+    """A wobbling blob that moves back and forth on straight lines.
 
     Args:
         size (tuple[int]): Height and width of the frames, pixels.
