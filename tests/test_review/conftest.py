@@ -36,6 +36,14 @@ def decisions(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def client(review_data: Path, decisions: Path) -> Any:
+    """Flask's test client of a fresh review."""
+    from pmvis_mm.review import create_app
+
+    return create_app(review_data / 'review.sqlite', decisions).test_client()
+
+
+@pytest.fixture
 def address(browser: Any, review_data: Path, decisions: Path) -> Iterator[str]:
     """Of a server of a fresh review."""
     from pmvis_mm.review import create_app
