@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
 import torch
@@ -74,11 +75,28 @@ def read_options(options: Mapping[str, Any]) -> InferenceOptions:
     chosen = InferenceOptions(**options)
     for name in ('batch_size', 'max_frames'):
         value = getattr(chosen, name)
-        if value is not None and value < 1:
+        optional = name == 'max_frames'
+        if not (_is_whole(value) and value >= 1 or optional and value is None):
             raise ConfigError(
                 f'{name}={value!r} is out of range', fix='use 1, 2, 3, ...'
             )
+    for name in ('clip_length', 'clip_overlap'):
+        value = getattr(chosen, name)
+        text = name == 'clip_length' and isinstance(value, str)
+        if not (value is None or text or _is_whole(value)):
+            raise ConfigError(
+                f'{name}={value!r} is no number of frames',
+                fix='use a whole number',
+            )
+    if not isinstance(chosen.link_thr, (int, float)):
+        raise ConfigError(
+            f'link_thr={chosen.link_thr!r} is no number', fix='use 0 to 1'
+        )
     return chosen
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _clip_sizes(options: InferenceOptions) -> Tuple[Optional[int], int]:

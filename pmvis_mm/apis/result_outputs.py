@@ -95,7 +95,7 @@ class PictureSink(OverlayVideoWriter):
 
 
 def build_writers(
-    formats: Sequence[Format],
+    formats: Union[Format, Sequence[Format]],
     out_dir: Union[str, Path],
     name: str,
     defaults: Mapping[str, Any],
@@ -104,8 +104,8 @@ def build_writers(
     """Build the writers of a video.
 
     Args:
-        formats (Sequence[str | Mapping]): Names in ``RESULT_WRITERS``, or
-            configs with ``type`` and arguments.
+        formats (str | Mapping | Sequence): Names in ``RESULT_WRITERS``, or
+            configs with ``type`` and arguments; one or several.
         out_dir (str | Path): Folder of the files.
         name (str): Of the video, their stem.
         defaults (Mapping): Arguments for those writers that take them and
@@ -121,6 +121,8 @@ def build_writers(
             file, or one the video itself.
     """
     writers: List[ResultWriter] = []
+    if isinstance(formats, (str, Mapping)):
+        formats = [formats]
     for item in formats:
         cfg: Dict[str, Any] = (
             dict(type=item) if isinstance(item, str) else dict(item)

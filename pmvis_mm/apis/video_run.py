@@ -24,7 +24,8 @@ from mmengine.structures import InstanceData
 
 from ..models.vis.clip_walk import ClipWalk
 from ..structures.frame_stream import FrameStream, StreamFrame
-from ..structures.track_journal import TrackJournal, remove_journal
+from ..structures.journal_file import remove_journal
+from ..structures.track_journal import TrackJournal
 from ..structures.video_track import StreamInfo, VideoTrack
 from ..utils.errors import FrameError
 
@@ -105,7 +106,13 @@ class VideoRun:
         return self
 
     def __next__(self) -> FrameTracks:
-        return next(self._frames)
+        try:
+            return next(self._frames)
+        except StopIteration:
+            raise
+        except BaseException:
+            self.close()  # others may go on with the journal
+            raise
 
     def stop(self) -> None:
         """End the video here; the frames of the clip still come."""
@@ -132,9 +139,14 @@ class VideoRun:
         return JournalTracks(self.journal)
 
     def close(self) -> None:
-        """Give back the video; predictions stay in the journal."""
+        """Give back video and journal.
+
+        Predictions stay in the journal, but for those since its last
+        commit.
+        """
         self._frames.close()
         self._stream.close()
+        self.journal.suspend()
 
     def _run(self) -> Generator[FrameTracks, None, None]:
         """Repeat what is known, then let the model go on."""
@@ -182,13 +194,14 @@ class VideoRun:
                 self.journal.add(frame, found)
             if clip.tracks is not None:
                 verdict = clip.tracks
-            if self.journal.due:
+            # Behind the last frame the tracker has forgotten the video.
+            if clip.frames and self.journal.due:
                 self.journal.commit(self._walk.state())
             for found in clip.frames:
                 item = self._waiting.popleft()
                 image = item.image if self._with_images else None
                 yield FrameTracks(item.frame, item.timestamp, image, found)
-        self.journal.finish(verdict)
+        self.journal.finish(verdict, not self._stopped)
 
     def _feed(self, kept: List[np.ndarray]) -> Iterator[np.ndarray]:
         yield from kept
@@ -248,7 +261,7 @@ def open_journal(
 
     Returns:
         TrackJournal: A new one as well if the old one does not know the
-        state of the tracker.
+        state of the tracker, or the user had ended that run.
 
     Raises:
         OutputError: See :class:`TrackJournal`.
@@ -256,7 +269,8 @@ def open_journal(
     if path is not None and not resume:
         remove_journal(path)
     journal = TrackJournal(path, fingerprint, commit_interval)
-    if journal.finished or not journal.next_frame or journal.state:
+    known = journal.whole if journal.finished else journal.state
+    if known or not journal.next_frame:
         return journal
     print_log(
         f'the state of this model at frame {journal.next_frame} is not '

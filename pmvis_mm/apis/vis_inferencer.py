@@ -154,7 +154,7 @@ class VISInferencer(BaseInferencer):
         self,
         inputs: Any,
         out_dir: Union[str, Path] = '',
-        formats: Sequence[Format] = ('mp4', 'json'),
+        formats: Union[Format, Sequence[Format]] = ('mp4', 'json'),
         pred_score_thr: float = 0.3,
         show: bool = False,
         return_vis: bool = False,
@@ -168,7 +168,7 @@ class VISInferencer(BaseInferencer):
                 one video.
             out_dir (str | Path): Folder of the results. Defaults to '':
                 nothing is written.
-            formats (Sequence[str | dict]): Of the results: 'mp4' (painted
+            formats (str | dict | Sequence): Of the results: 'mp4' (painted
                 video), 'json' (YouTube-VIS), 'mots', 'coco_video', 'csv',
                 'png', see ``pmvis_mm.formats``; or a dict with ``type`` and
                 arguments. Defaults to mp4 and json.

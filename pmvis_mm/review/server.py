@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / 'static'
 MAX_ROWS = 1000
+# Names of this machine. A page elsewhere whose name was made to point here
+# (DNS rebinding) asks for another one.
+LOCAL = ('127.0.0.1', 'localhost')
 
 
 def create_app(
@@ -232,6 +235,8 @@ def serve(app: 'Flask', host: str = '127.0.0.1', port: int = 8710) -> Any:
                 f'cannot listen on {host}:{port} ({reason})',
                 fix='give another --port, or 0 for any free one',
             ) from None
+        if host in LOCAL:
+            app.config['TRUSTED_HOSTS'] = list(LOCAL)
         # The server works on a copy of this descriptor.
         listening.listen(128)
         return make_server(

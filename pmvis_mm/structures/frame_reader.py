@@ -27,15 +27,27 @@ def decode_frame(content: bytes) -> np.ndarray:
         np.ndarray: uint8, (H, W, 3), BGR, upright as its EXIF tag says.
 
     Raises:
-        OSError: If the bytes are truncated or not an image.
+        OSError: If the bytes are truncated or not an image, or pixels are
+            floats or of 32 bits, whose range nobody knows.
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
-            rgb = np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
+            rgb = _to_rgb(ImageOps.exif_transpose(image), image.format)
     except (SyntaxError, ValueError, EOFError, IndexError) as reason:
         # What Pillow raises for a broken chunk depends on the format.
         raise OSError(str(reason)) from reason
     return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def _to_rgb(image: Image.Image, kind: Optional[str]) -> np.ndarray:
+    deep = image.mode == 'I' and kind in ('PNG', 'PPM')
+    if deep or image.mode.startswith('I;16'):
+        # Pillow would clip grey of 16 bits at 255, not scale it.
+        grey = np.asarray(image).astype(np.int64) >> 8
+        return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
+    if image.mode in ('I', 'F'):
+        raise OSError(f'pixels of mode {image.mode}, not of 8 or 16 bits')
+    return np.asarray(image.convert('RGB'))
 
 
 def read_frame(

@@ -124,8 +124,15 @@ class SequenceSource(FrameSource):
         if all(isinstance(frame, (str, os.PathLike)) for frame in frames):
             names = [os.path.basename(os.fspath(frame)) for frame in frames]
             self.file_names = tuple(names)
-            listing = '\n'.join(names).encode()
+            sizes = [str(_size_of(frame)) for frame in frames]
+            listing = '\n'.join([*names, *sizes]).encode()
             self.identity['files'] = zlib.crc32(listing)
+        elif all(_is_plain(frame) for frame in frames):
+            # Videos may well begin with the same, black frame.
+            pixels = 0
+            for frame in frames:
+                pixels = zlib.crc32(np.ascontiguousarray(frame), pixels)
+            self.identity['pixels'] = pixels
 
     def read(self, index: int) -> Optional[Decoded]:
         if index >= len(self._frames):
@@ -153,6 +160,17 @@ class IteratorSource(FrameSource):
         close = getattr(self._frames, 'close', None)
         if close is not None:
             close()
+
+
+def _is_plain(frame: Any) -> bool:
+    return isinstance(frame, np.ndarray) and frame.dtype == np.uint8
+
+
+def _size_of(path: Any) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:  # missing, or a URL
+        return -1
 
 
 def _load(frame: Any, video: str, index: int) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import (
     Any,
     Iterable,
+    Mapping,
     NamedTuple,
     Optional,
     Tuple,
@@ -218,9 +219,12 @@ def _source_of(source: Any, on_error: str) -> FrameSource:
             )
         if source.ndim == 3 and source.shape[2] in (3, 4):
             source = source[None]
-    if hasattr(source, '__len__') and hasattr(source, '__getitem__'):
+    is_dict = isinstance(source, Mapping)
+    if not is_dict and all(
+        hasattr(source, name) for name in ('__len__', '__getitem__')
+    ):
         return SequenceSource(source)
-    if isinstance(source, Iterable):
+    if isinstance(source, Iterable) and not is_dict:
         return IteratorSource(iter(source))
     raise FrameError(
         f'{type(source).__name__} is no video',

@@ -17,6 +17,7 @@ RLE = Dict[str, Any]
 
 # Five bits per character; a sixth one says that the integer goes on.
 _COMPRESSED = re.compile('(?:[P-o]{0,6}[0-O])+')
+_LONGEST = 2**32  # more than pycocotools holds
 
 
 def _to_str(rle: RLE) -> RLE:
@@ -155,6 +156,9 @@ def _read_counts(counts: Union[str, bytes, List[int]]) -> np.ndarray:
     if isinstance(counts, list):
         if not all(type(v) is int for v in counts):
             raise ValueError('counts hold something that is no integer')
+        # Sums of runs beyond this would wrap around.
+        if any(abs(v) > _LONGEST for v in counts):
+            raise ValueError('counts hold a run longer than any frame')
         return np.array(counts, np.int64)
     if isinstance(counts, bytes):
         counts = counts.decode('ascii', 'replace')

@@ -1,10 +1,10 @@
 """What a model has found in a video so far, on disk."""
 
 import json
-import os
 import sqlite3
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import (
     Any,
@@ -22,6 +22,7 @@ from mmengine.structures import InstanceData
 
 from ..utils.errors import MaskSetError, OutputError
 from . import rle
+from .journal_file import TABLES, refusal
 from .journal_reader import read_instances, read_tracks
 from .video_track import VideoTrack
 
@@ -29,21 +30,6 @@ SUFFIX = '.tracks.sqlite'
 _VERSION = 1
 _PATIENCE = 5.0  # seconds, with a file that another process locks
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value);
-CREATE TABLE IF NOT EXISTS found (
-    frame INTEGER NOT NULL, place INTEGER NOT NULL, track INTEGER NOT NULL,
-    label INTEGER NOT NULL, score REAL NOT NULL,
-    x0 REAL NOT NULL, y0 REAL NOT NULL, x1 REAL NOT NULL, y1 REAL NOT NULL,
-    empty INTEGER NOT NULL, height INTEGER NOT NULL, width INTEGER NOT NULL,
-    counts TEXT NOT NULL,
-    PRIMARY KEY (frame, place)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS verdicts (
-    place INTEGER PRIMARY KEY, track INTEGER NOT NULL, label INTEGER NOT NULL,
-    score REAL NOT NULL, start INTEGER NOT NULL
-);
-"""
 _ADD = f'INSERT INTO found VALUES ({", ".join("?" * 13)})'
 
 
@@ -69,6 +55,7 @@ class TrackJournal:
         next_frame (int): The first frame that is not committed.
         state (bytes, optional): Given with the last commit.
         finished (bool): Whether the video is over, see :meth:`finish`.
+        whole (bool): Whether it then has all frames.
 
     Raises:
         OutputError: If the file cannot be written, is no journal, or is
@@ -88,14 +75,18 @@ class TrackJournal:
         self.path = Path(path)
         self.commit_interval = commit_interval
         self._opened: Optional[sqlite3.Connection] = None
+        self._known = False
+        self._readers = self._added = self.next_frame = 0
         try:
             self._prepare(fingerprint)
+            self._known = True
         except BaseException:
             self.close()
             raise
-        self.next_frame: int = self._fact('next_frame', 0)
+        self.next_frame = self._fact('next_frame', 0)
         self.state: Optional[bytes] = self._fact('state', None)
         self.finished = bool(self._fact('finished', 0))
+        self.whole = bool(self._fact('whole', 1))
         self._added = self.next_frame
         self._last_write = time.monotonic()
 
@@ -103,6 +94,12 @@ class TrackJournal:
     @property
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None:
+            if self._known and not self.path.is_file():
+                raise OutputError(
+                    'the journal is gone: predictions are read from it',
+                    file=self.path,
+                    fix='keep out_dir as long as predictions are in use',
+                )
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 # Videos may be walked over in a thread of their own.
@@ -113,19 +110,19 @@ class TrackJournal:
                     check_same_thread=False,
                 )
             except (OSError, sqlite3.Error) as reason:
-                raise self._refused(reason) from reason
+                raise refusal(self.path, reason) from reason
         return self._opened
 
     def _prepare(self, fingerprint: Optional[Mapping[str, Any]]) -> None:
         """Make the tables, or check those of an old file."""
         try:
-            self._connection.executescript(_TABLES)
+            self._connection.executescript(TABLES)
             stored = self._fact('fingerprint', None)
             version = self._fact('version', None)
             if version is None:
                 self._set(version=_VERSION)
         except sqlite3.Error as reason:
-            raise self._refused(reason) from reason
+            raise refusal(self.path, reason) from reason
         if version not in (None, _VERSION):
             raise OutputError(
                 f'journal of version {version}, not {_VERSION}',
@@ -155,20 +152,6 @@ class TrackJournal:
                 fix='choose another out_dir, or set resume=False to begin '
                 'anew',
             )
-
-    def _refused(self, reason: Exception) -> OutputError:
-        if 'not a database' in str(reason):
-            return OutputError(
-                'this file is no journal of tracks',
-                file=self.path,
-                fix='remove it, or choose another out_dir',
-            )
-        return OutputError(
-            f'the journal cannot be written: {reason}',
-            file=self.path,
-            fix='check free space and permissions of the folder, and that no '
-            'other run writes there',
-        )
 
     # ------------------------------------------------------------- writing
     def add(self, frame: int, instances: InstanceData) -> None:
@@ -221,7 +204,7 @@ class TrackJournal:
                 self._connection.execute('BEGIN')
             self._connection.executemany(_ADD, table)
         except sqlite3.Error as reason:
-            raise self._refused(reason) from reason
+            raise refusal(self.path, reason) from reason
         self._added += 1
 
     @property
@@ -244,7 +227,9 @@ class TrackJournal:
         self.next_frame, self.state = self._added, state
         self._last_write = time.monotonic()
 
-    def finish(self, verdicts: Optional[InstanceData] = None) -> None:
+    def finish(
+        self, verdicts: Optional[InstanceData] = None, whole: bool = True
+    ) -> None:
         """Note that the video is over.
 
         Args:
@@ -252,6 +237,8 @@ class TrackJournal:
                 tracks: ``instances_id``, ``labels``, ``scores`` and
                 ``start_frames``, (M, ) each, see ``TrackRecords.finish``.
                 None: labels and scores follow from the frames.
+            whole (bool): Whether the video was not ended by the user; see
+                :attr:`whole`. Defaults to True.
 
         Raises:
             OutputError: If the disk is full.
@@ -269,13 +256,15 @@ class TrackJournal:
                 'INSERT INTO verdicts VALUES (?, ?, ?, ?, ?)', table
             )
         except sqlite3.Error as reason:
-            raise self._refused(reason) from reason
+            raise refusal(self.path, reason) from reason
         self._set(
             next_frame=self._added,
             state=None,
             finished=1,
             judged=int(verdicts is not None),
+            whole=int(whole),
         )
+        self.whole = whole
         self.next_frame, self.state = self._added, None
         self.finished = True
 
@@ -289,7 +278,7 @@ class TrackJournal:
             if self._connection.in_transaction:
                 self._connection.execute('COMMIT')
         except sqlite3.Error as reason:
-            raise self._refused(reason) from reason
+            raise refusal(self.path, reason) from reason
 
     def _fact(self, key: str, default: Any) -> Any:
         row = self._connection.execute(
@@ -312,8 +301,9 @@ class TrackJournal:
             tuple: Index of the frame and its instances, as given to
             :meth:`add`, also where there are none.
         """
-        for frame in range(start, self._added if stop is None else stop):
-            yield frame, read_instances(self._connection, frame)
+        with self._reading():
+            for frame in range(start, self._added if stop is None else stop):
+                yield frame, read_instances(self._connection, frame)
 
     def iter_tracks(self) -> Iterator[VideoTrack]:
         """Read whole tracks, one at a time, by ascending id.
@@ -323,11 +313,30 @@ class TrackJournal:
         its label is that of most frames (ties: the higher mean score) and
         its score the mean over its frames.
 
-        Returns:
-            Iterator[VideoTrack]: Those with a mask in at least one frame
-            that counts.
+        Yields:
+            VideoTrack: Those with a mask in at least one frame that counts.
+
+        Raises:
+            OutputError: If the file is damaged or gone.
         """
-        return read_tracks(self._connection, bool(self._fact('judged', 0)))
+        with self._reading():
+            judged = bool(self._fact('judged', 0))
+            yield from read_tracks(self._connection, judged)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Close the file again after the last reader, if it was closed."""
+        if not self._readers:
+            self._borrowed = self._opened is None
+        self._readers += 1
+        try:
+            yield
+        except sqlite3.Error as reason:
+            raise refusal(self.path, reason) from reason
+        finally:
+            self._readers -= 1
+            if not self._readers and self._borrowed:
+                self.suspend()
 
     @property
     def length(self) -> int:
@@ -343,6 +352,7 @@ class TrackJournal:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+            self._added = self.next_frame
 
     def close(self) -> None:
         """Close the file; a temporary one is removed."""
@@ -359,12 +369,3 @@ class TrackJournal:
     def __del__(self) -> None:
         if hasattr(self, '_opened'):
             self.close()
-
-
-def remove_journal(path: Union[str, Path]) -> None:
-    """Remove a journal and what SQLite keeps beside it."""
-    for suffix in ('', '-journal', '-wal', '-shm'):
-        try:
-            os.remove(f'{path}{suffix}')
-        except FileNotFoundError:
-            continue

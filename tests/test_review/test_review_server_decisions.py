@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import urllib.error
 import urllib.request
 
 import pytest
@@ -190,6 +191,9 @@ def test_it_listens_on_this_machine_only(review_data, decisions):
         url = f'http://127.0.0.1:{server.port}/api/summary'
         with urllib.request.urlopen(url, timeout=20) as answer:
             assert json.load(answer)['num_tracks'] == 8
+        other = urllib.request.Request(url, headers={'Host': 'evil.test'})
+        with pytest.raises(urllib.error.HTTPError, match='400'):
+            urllib.request.urlopen(other, timeout=20)
         with pytest.raises(ConfigError, match='cannot listen on'):
             serve(app, port=server.port)
     finally:

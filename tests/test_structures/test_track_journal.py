@@ -11,7 +11,8 @@ from mmengine.structures import InstanceData
 
 from pmvis_mm.structures import track_journal
 from pmvis_mm.structures.rle import box_rle
-from pmvis_mm.structures.track_journal import TrackJournal, remove_journal
+from pmvis_mm.structures.journal_file import remove_journal
+from pmvis_mm.structures.track_journal import TrackJournal
 from pmvis_mm.utils.errors import MaskSetError, OutputError
 
 HEIGHT, WIDTH = 8, 10

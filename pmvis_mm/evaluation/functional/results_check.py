@@ -7,6 +7,7 @@ from typing import (
     Any,
     Collection,
     Dict,
+    Iterable,
     Iterator,
     List,
     Mapping,
@@ -63,16 +64,17 @@ def check_entry(
             video=video,
             fix='compare with the annotations that the model was run on',
         )
-    if entry['category_id'] not in categories:
+    category = entry['category_id']
+    if not isinstance(category, (int, float)) or category not in categories:
         raise ResultsError(
             f'entry {number} has unknown category_id '
-            f'{entry["category_id"]!r}; known are {sorted(categories)}',
+            f'{category!r}; known are {sorted(categories)}',
             file=file,
             video=video,
             fix='write the category ids of the annotations, not labels',
         )
     score = entry['score']
-    if not isinstance(score, (int, float)) or not math.isfinite(score):
+    if not _is_finite(score):
         raise ResultsError(
             f'entry {number} has score {score!r}',
             file=file,
@@ -80,6 +82,17 @@ def check_entry(
             fix='write a finite number',
         )
     _check_masks(entry['segmentations'], number, info, file)
+
+
+def _is_finite(score: Any) -> bool:
+    try:
+        return isinstance(score, (int, float)) and math.isfinite(score)
+    except OverflowError:  # an integer beyond all floats
+        return False
+
+
+def _as_list(size: Any) -> Any:
+    return list(size) if isinstance(size, Iterable) else size
 
 
 def _check_masks(
@@ -105,7 +118,7 @@ def _check_masks(
         problem = None
         if not isinstance(mask, Mapping) or 'counts' not in mask:
             problem = 'a segmentation that is no RLE'
-        elif list(mask.get('size') or ()) != size:
+        elif _as_list(mask.get('size')) != size:
             problem = (
                 f'a mask of size {mask.get("size")} but the frames are '
                 f'{size} (height, width)'

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, Union
@@ -46,7 +47,12 @@ def _open_text(path: Path) -> Iterator[IO[str]]:
         raise ResultsError(
             'file does not exist', file=path, fix='check the path'
         ) from None
-    except (zipfile.BadZipFile, EOFError, UnicodeDecodeError) as reason:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        UnicodeDecodeError,
+    ) as reason:
         raise ResultsError(
             f'cannot be read: {reason}', file=path, fix=_AGAIN
         ) from None
@@ -137,6 +143,11 @@ class _Entries:
                     raise self._error(
                         'the file ends early or is no json', _AGAIN
                     ) from None
+            except (RecursionError, ValueError) as reason:
+                raise self._error(
+                    f'json that no results file holds ({reason})',
+                    'write a json list of objects',
+                ) from None
         self.number += 1
         return entry
 

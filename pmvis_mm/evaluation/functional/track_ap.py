@@ -251,8 +251,28 @@ def summarize_videos(
     return result.finish({name: t.finish() for name, t in parts.items()})
 
 
+def check_long_videos(long_videos: Any) -> None:
+    """Refuse what does not tell which videos are long.
+
+    Args:
+        long_videos (object): See :func:`evaluate_tracks`.
+
+    Raises:
+        ConfigError: If it is neither None, a number nor numbers.
+    """
+    fine = long_videos is None or isinstance(long_videos, Integral)
+    if isinstance(long_videos, Collection) and not fine:
+        fine = all(isinstance(key, Integral) for key in long_videos)
+    if not fine:
+        raise ConfigError(
+            f'long_videos={long_videos!r} is no number and no list of ids',
+            fix='give the most frames of a short video, or the ids of the '
+            'long ones',
+        )
+
+
 def _is_long(video: JudgedVideo, long_videos: LongVideos) -> bool:
-    if isinstance(long_videos, int):
+    if isinstance(long_videos, Integral):
         return video.length > long_videos
     return video.video_id in long_videos
 

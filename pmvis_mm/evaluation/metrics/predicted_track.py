@@ -17,7 +17,8 @@ class PredictedTrack:
 
     Attributes:
         masks (dict[int, RLE]): By frame; frames with an empty mask are left
-            out.
+            out. Of several in a frame the first one counts, as in
+            ``TrackJournal``: models list the best one first.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class PredictedTrack:
         self._labels.append(label)
         self._scores.append(score)
         if mask is not None:
-            self.masks[frame] = mask
+            self.masks.setdefault(frame, mask)
 
     def score(self, mode: str) -> float:
         """Judge the track.

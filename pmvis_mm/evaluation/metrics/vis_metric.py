@@ -17,7 +17,7 @@ from ..functional import (
     summarize_errors,
     summarize_videos,
 )
-from ..functional.track_ap import LongVideos
+from ..functional.track_ap import LongVideos, check_long_videos
 from .gather import GatherAllMetric
 from .label_categories import LabelCategories
 from .open_video import OpenVideo
@@ -118,6 +118,7 @@ class VISMetric(GatherAllMetric):
             raise ConfigError(
                 f'score={score!r} is unknown', fix=f'choose from {SCORES}'
             )
+        check_long_videos(long_videos)
         if format_only and outfile_prefix is None:
             raise ConfigError(
                 'format_only=True without outfile_prefix writes nothing',

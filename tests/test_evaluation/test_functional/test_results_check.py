@@ -123,6 +123,7 @@ def test_a_file_cut_in_half_is_named(write, truth):
         ('[{"a": 1} 5]', "found '5', after 1 whole"),
         ('[{"a": 1}] x', 'something follows the list'),
         ('[{"a" 1}]', 'is no json'),
+        ('[' + '{"a":' * 100_000, 'json that no results file holds'),
     ],
 )
 def test_other_files(write, truth, text, message):
@@ -152,6 +153,9 @@ BAD_ENTRIES = [
     (dict(category_id=1), r'unknown category_id 1; known are \[3\]'),
     (dict(score=math.nan), 'score nan'),
     (dict(score=None), 'score None'),
+    (dict(score=10**400), 'score 1000'),
+    (dict(category_id=[3]), r'unknown category_id \[3\]'),
+    (dict(segmentations=[dict(size=6, counts='0'), None]), 'size 6.*frame 0'),
     (dict(segmentations=[None]), '1 segmentations but .* 2 frames'),
     (dict(segmentations=None), 'None segmentations'),
     (dict(segmentations=[SMALL, None]), r'size \[4, 4\].*\[6, 8\].*frame 0'),
@@ -162,7 +166,9 @@ BAD_COUNTS = [
     ('X1', 'counts add up to 40'),
     ([1, 2, 45], 'not compressed'),
     ('7Y10', 'run of length zero'),
+    ([10**20, 1], 'not compressed'),
 ]
+WRAPPING = [2**63 - 1, 2**63 - 1, 6 * 8 + 2]
 
 
 @pytest.mark.parametrize(('change', 'message'), BAD_ENTRIES)
@@ -189,6 +195,25 @@ def test_bad_counts(write, truth, counts, message):
     masks = [None, dict(size=list(SIZE), counts=counts)]
     (problem,) = check_results(write([entry(segmentations=masks)]), truth)
     assert message in str(problem) and 'frame 1' in str(problem)
+
+
+@pytest.mark.parametrize('counts', [[10**20], WRAPPING])
+def test_runs_longer_than_any_frame(write, truth, counts):
+    masks = [None, dict(size=list(SIZE), counts=counts)]
+    path = write([entry(segmentations=masks)])
+    with pytest.raises(ResultsError, match='longer than any frame'):
+        load_results(path, truth)
+
+
+def test_a_zip_with_spoilt_bytes(truth, tmp_path):
+    path = tmp_path / 'r.zip'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('results.json', json.dumps([entry()] * 50))
+    content = bytearray(path.read_bytes())
+    content[60:63] = b'\xff' * 3
+    path.write_bytes(content)
+    (problem,) = check_results(path, truth)
+    assert 'cannot be read' in str(problem)
 
 
 def test_what_can_be_mended_is_mended(write, truth):
