@@ -75,8 +75,9 @@ def read_options(options: Mapping[str, Any]) -> InferenceOptions:
     chosen = InferenceOptions(**options)
     for name in ('batch_size', 'max_frames'):
         value = getattr(chosen, name)
-        optional = name == 'max_frames'
-        if not (_is_whole(value) and value >= 1 or optional and value is None):
+        if value is None and name == 'max_frames':
+            continue
+        if not _is_whole(value) or value < 1:
             raise ConfigError(
                 f'{name}={value!r} is out of range', fix='use 1, 2, 3, ...'
             )

@@ -1,5 +1,6 @@
 """One video through a model: frames in, tracks out, nothing kept."""
 
+import gc
 import logging
 from collections import deque
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ class VideoRun:
         except StopIteration:
             raise
         except BaseException:
-            self.close()  # others may go on with the journal
+            self.close()
             raise
 
     def stop(self) -> None:
@@ -146,7 +147,8 @@ class VideoRun:
         """
         self._frames.close()
         self._stream.close()
-        self.journal.suspend()
+        if not self.journal.finished:  # others may go on with it
+            self.journal.suspend()
 
     def _run(self) -> Generator[FrameTracks, None, None]:
         """Repeat what is known, then let the model go on."""
@@ -268,13 +270,19 @@ def open_journal(
     """
     if path is not None and not resume:
         remove_journal(path)
+    if path is not None and Path(path).exists():
+        # A run that a "break" has left is in a cycle, and holds a lock.
+        gc.collect()
     journal = TrackJournal(path, fingerprint, commit_interval)
     known = journal.whole if journal.finished else journal.state
     if known or not journal.next_frame:
         return journal
+    reason = 'the state of this model is not known'
+    if journal.finished:
+        reason = 'the video was ended by hand'
     print_log(
-        f'the state of this model at frame {journal.next_frame} is not '
-        f'known: beginning anew [file {journal.path}]',
+        f'{reason} at frame {journal.next_frame}: beginning anew '
+        f'[file {journal.path}]',
         'current',
         logging.WARNING,
     )

@@ -131,7 +131,7 @@ class SequenceSource(FrameSource):
             # Videos may well begin with the same, black frame.
             pixels = 0
             for frame in frames:
-                pixels = zlib.crc32(np.ascontiguousarray(frame), pixels)
+                pixels = zlib.crc32(np.ascontiguousarray(frame).data, pixels)
             self.identity['pixels'] = pixels
 
     def read(self, index: int) -> Optional[Decoded]:

@@ -45,11 +45,16 @@ def refusal(path: Union[str, Path], reason: Exception) -> OutputError:
             file=path,
             fix='remove it, or choose another out_dir',
         )
+    if 'locked' in str(reason):
+        return OutputError(
+            f'another run writes this journal: {reason}',
+            file=path,
+            fix='wait for it; or close() it, if it is one of this process',
+        )
     return OutputError(
         f'the journal cannot be written: {reason}',
         file=path,
-        fix='check free space and permissions of the folder, and that no '
-        'other run writes there',
+        fix='check free space and permissions of the folder',
     )
 
 

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from sqlite3 import Connection
-from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -78,29 +78,23 @@ def _read_track(
     connection: Connection, key: int, judged: bool
 ) -> Optional[VideoTrack]:
     verdict = (_given if judged else _derived)(connection, key)
-    frames: List[int] = []
-    masks: List[RLE] = []
-    boxes: List[Sequence[float]] = []
-    scores: List[float] = []
+    # By frame: of several in a frame the last one counts, as in VISMetric.
+    rows: Dict[int, Tuple[float, Sequence[float], RLE]] = {}
     for frame, score, x0, y0, x1, y1, *mask in connection.execute(
         'SELECT frame, score, x0, y0, x1, y1, height, width, counts '
         'FROM found WHERE track = ? AND frame >= ? AND NOT empty '
         'ORDER BY frame, place',
         (key, verdict.start),
     ):
-        if frames and frame == frames[-1]:
-            continue  # a model listed one mask under several classes
-        frames.append(frame)
-        scores.append(score)
-        boxes.append((x0, y0, x1, y1))
-        masks.append(_mask(*mask))
-    if not frames:
+        rows[frame] = (score, (x0, y0, x1, y1), _mask(*mask))
+    if not rows:
         return None
+    scores, boxes, masks = zip(*rows.values())
     return VideoTrack(
         key,
         *verdict,
-        np.array(frames, np.int64),
-        tuple(masks),
+        np.array(list(rows), np.int64),
+        masks,
         np.array(boxes, np.float32),
         np.array(scores, np.float32),
     )

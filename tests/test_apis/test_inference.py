@@ -151,6 +151,12 @@ def test_bad_input_is_named(online_config, tmp_path):
         next(iter_predictions(model, video()))
 
 
+@pytest.mark.parametrize('device', ['gpu', 'cuda:99'])
+def test_a_device_that_is_not_there(online_config, device):
+    with pytest.raises(ConfigError, match=f'cannot go to device={device!r}'):
+        init_vis_model(online_config, device=device)
+
+
 def test_a_model_without_tracks_is_refused(online_config):
     model = build(online_config)
     predict = model.predict

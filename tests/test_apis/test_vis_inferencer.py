@@ -15,6 +15,7 @@ from mmengine.registry import INFERENCERS
 from pycocotools import mask as coco_mask
 
 from pmvis_mm.apis import VISInferencer
+from pmvis_mm.evaluation.metrics.predicted_track import PredictedTrack
 from pmvis_mm.structures.rle import decode, tight_boxes
 from pmvis_mm.testing.scripted_vis import scripted_config
 from pmvis_mm.testing.tiny_idol import TINY_MODEL, tiny_idol_inferencer
@@ -272,6 +273,11 @@ def test_models_by_name_and_from_checkpoints(inferencer, tmp_path):
         (dict(batchsize=3), r"\['batchsize'\] are unknown.*batch_size"),
         (dict(batch_size=0), 'batch_size=0 is out of range'),
         (dict(max_frames=0), 'max_frames=0 is out of range'),
+        (dict(batch_size='4'), "batch_size='4' is out of range"),
+        (dict(batch_size=1.5), 'batch_size=1.5 is out of range'),
+        (dict(clip_length=2.5), 'clip_length=2.5 is no number of frames'),
+        (dict(clip_overlap='1'), "clip_overlap='1' is no number of frames"),
+        (dict(link_thr='a'), "link_thr='a' is no number"),
         (dict(clip_length=4), 'links frames by itself.*set batch_size'),
         (dict(on_error='skip'), "on_error='skip' is unknown"),
         (dict(precision='int4'), "precision='int4' is unknown"),
@@ -291,6 +297,33 @@ def test_bad_formats(scripted, tmp_path):
         scripted(SMALL, clip_length='long')
     with pytest.raises(FrameError, match='the video has no frame'):
         scripted([])
+    (path,) = scripted(SMALL, tmp_path, 'json')['outputs']  # a single one
+    assert path.name == 'video.json'
+
+
+@pytest.mark.parametrize('resume', [True, False])
+def test_a_file_in_place_of_the_folder(scripted, tmp_path, resume):
+    path = tmp_path / 'file'
+    path.write_text('')
+    with pytest.raises(OutputError, match='journal cannot be'):
+        scripted(SMALL, path, 'json', resume=resume)
+
+
+def test_tracks_are_those_of_the_metric(tmp_path):
+    # Two detections of one id in a frame, as MaskTrack R-CNN may give.
+    rows = [(0.9, 0, LEFT, 1), (0.8, 0, RIGHT, 1)]
+    config = scripted_config(tmp_path / 'c.py', [rows] * 2)
+    inferencer = VISInferencer(config, device='cpu', show_progress=False)
+    prediction = inferencer(SMALL[:2], clip_length=None)['predictions'][0]
+    (track,) = prediction.tracks
+    judged = PredictedTrack()
+    for frame, found in prediction.frames():
+        for score, mask in zip(found.scores.tolist(), found.masks):
+            judged.add(frame, 0, score, mask)
+    assert list(track.masks) == list(judged.masks.values())
+    assert track.bboxes.tolist() == [list(RIGHT)] * 2
+    assert tight_boxes(track.masks).tolist() == [list(RIGHT)] * 2
+    assert track.scores == pytest.approx([judged.score('mean')])
 
 
 def test_windows_need_a_screen(scripted, monkeypatch):

@@ -1,6 +1,8 @@
 """Runs that were killed go on; finished ones need no model."""
 
+import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import pytest
 import torch
 
 from pmvis_mm.apis import VISInferencer
+from pmvis_mm.structures.track_journal import TrackJournal
 from pmvis_mm.testing.tiny_idol import tiny_idol_inferencer
 from pmvis_mm.testing.videos import moving_frames, write_mp4
 from pmvis_mm.utils.errors import FrameError, OutputError
@@ -163,3 +166,92 @@ def test_failures_leave_no_files_but_the_journal(inferencer, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         'video.tracks.sqlite'
     ]
+
+
+def test_iterators_that_are_left_lock_nothing(inferencer, tmp_path):
+    for _ in range(2):
+        run = inferencer.iterate(FRAMES, tmp_path)
+        next(run)
+        next(run)
+        run.close()
+        assert run.length == run.journal.next_frame
+    gc.disable()  # it may come at any time
+    try:
+        for item in inferencer.iterate(FRAMES, tmp_path):
+            if item.frame == 2:
+                break
+        run = inferencer.iterate(FRAMES, tmp_path)
+    finally:
+        gc.enable()
+    run.close()
+    run = inferencer.iterate(FRAMES, tmp_path)
+    next(run)
+
+    def fail(data):
+        raise KeyboardInterrupt
+
+    forward = inferencer.model.test_step
+    inferencer.model.test_step = fail
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(run)
+    finally:
+        inferencer.model.test_step = forward
+    assert len(list(inferencer.iterate(FRAMES, tmp_path))) == 12
+
+
+def test_what_the_user_ended_is_begun_anew(inferencer, tmp_path):
+    run = inferencer.iterate(FRAMES, tmp_path)
+    for item in run:
+        if item.frame == 3:
+            run.stop()
+    assert run.length == 4 and len(list(run.tracks)) > 0
+    run.close()
+    (prediction,) = inferencer(FRAMES, tmp_path, [])['predictions']
+    assert prediction.length == 12
+
+
+def test_killed_before_the_verdict_is_kept(inferencer, tmp_path, monkeypatch):
+    whole = inferencer(FRAMES)['predictions'][0]
+
+    def fail(*args, **kwargs):
+        raise OutputError('the disk is full')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrackJournal, 'due', True)
+        patch.setattr(TrackJournal, 'finish', fail)
+        with pytest.raises(OutputError, match='disk is full'):
+            inferencer(FRAMES, tmp_path, [])
+    again = inferencer(FRAMES, tmp_path, [])['predictions'][0]
+    assert plain(again) == plain(whole)
+
+
+def test_reading_leaves_no_open_file_and_names_what_is_gone(
+    inferencer, tmp_path
+):
+    (prediction,) = inferencer(FRAMES, tmp_path / 'o', [])['predictions']
+    tracks = list(prediction.tracks)
+    again = prediction.tracks  # one reader within another
+    pairs = [(one.id, two.id) for one in again for two in again]
+    assert len(pairs) == len(tracks) ** 2
+    assert prediction.journal._opened is None
+    shutil.rmtree(tmp_path / 'o')
+    for read in (prediction.frames, prediction.tracks.__iter__):
+        with pytest.raises(OutputError, match='journal is gone.*Fix: keep'):
+            list(read())
+    assert not (tmp_path / 'o').exists()
+
+
+def test_other_frames_behind_the_same_first_one(inferencer, tmp_path):
+    inferencer(FRAMES, tmp_path, [])
+    other = [FRAMES[0]] + [255 - frame for frame in FRAMES[1:]]
+    with pytest.raises(OutputError, match='about something else.*pixels'):
+        inferencer(other, tmp_path, [])
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for t, frame in enumerate(FRAMES[:3]):
+        cv2.imwrite(str(folder / f'{t}.png'), frame)
+    inferencer(folder, tmp_path, [])
+    cv2.imwrite(str(folder / '2.png'), FRAMES[2] // 64)
+    with pytest.raises(OutputError, match='about something else.*files'):
+        inferencer(folder, tmp_path, [])

@@ -2,11 +2,12 @@ import pickle
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from pmvis_mm.structures.frame_reader import FrameReader
+from pmvis_mm.structures.frame_reader import FrameReader, read_frame
 from pmvis_mm.structures.video_annotations import VideoInfo
 from pmvis_mm.utils.errors import FrameError
 
@@ -141,3 +142,21 @@ def test_import_needs_no_torch():
         [sys.executable, '-c', code], capture_output=True, text=True
     )
     assert done.stdout.split() == ['False', 'False'], done.stderr
+
+
+def test_grey_of_16_bits_is_scaled(tmp_path):
+    grey = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)
+    for suffix in ('png', 'tif', 'pgm'):
+        path = str(tmp_path / f'deep.{suffix}')
+        assert cv2.imwrite(path, grey)
+        found = read_frame(path)
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found[..., 0], grey >> 8)
+        np.testing.assert_array_equal(found[..., 2], grey >> 8)
+
+
+def test_floats_are_no_frame(tmp_path):
+    path = str(tmp_path / 'float.tif')
+    assert cv2.imwrite(path, np.full((8, 8), 0.5, np.float32))
+    with pytest.raises(FrameError, match='mode F, not of 8 or 16 bits'):
+        read_frame(path)

@@ -160,6 +160,7 @@ def test_frames_of_another_size():
         (np.zeros(4, np.uint8), r'shape \(4,\) is no video'),
         (None, 'NoneType is no video'),
         (True, 'bool is no video'),
+        ({'a': FRAMES[0]}, 'dict is no video'),
         ('nowhere.mp4', 'does not exist'),
         (['nowhere.png'], r'frame does not exist.*nowhere\.png.*frame 0'),
     ],

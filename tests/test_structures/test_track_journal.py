@@ -10,8 +10,8 @@ import torch
 from mmengine.structures import InstanceData
 
 from pmvis_mm.structures import track_journal
-from pmvis_mm.structures.rle import box_rle
 from pmvis_mm.structures.journal_file import remove_journal
+from pmvis_mm.structures.rle import box_rle
 from pmvis_mm.structures.track_journal import TrackJournal
 from pmvis_mm.utils.errors import MaskSetError, OutputError
 
@@ -239,7 +239,7 @@ def test_two_runs_into_one_journal(tmp_path, monkeypatch):
     one = TrackJournal(tmp_path / 'a')
     two = TrackJournal(tmp_path / 'a')
     one.add(0, FRAMES[0])
-    with pytest.raises(OutputError, match=r'locked.*no other run writes'):
+    with pytest.raises(OutputError, match='another run writes.*locked'):
         two.add(0, FRAMES[0])
     one.commit()
     with pytest.raises(OutputError, match='cannot be written: UNIQUE'):
@@ -257,3 +257,22 @@ def test_bad_frames():
     # A frame that failed is not half there.
     fill(journal, FRAMES[:1])
     assert journal.length == 1
+
+
+def test_a_journal_with_a_damaged_page(tmp_path):
+    path = tmp_path / 'j'
+    with TrackJournal(path) as journal:
+        fill(journal)
+        journal.finish()
+        assert len(list(journal.iter_tracks())) == 2
+    content = path.read_bytes()
+    path.write_bytes(content[:-4096] + b'\x55' * 4096)
+    with TrackJournal(path) as journal:
+        with pytest.raises(OutputError, match='damaged.*Fix: remove it'):
+            list(journal.iter_tracks())
+
+
+def test_a_journal_that_cannot_be_removed(tmp_path):
+    (tmp_path / 'j').mkdir()
+    with pytest.raises(OutputError, match='old journal cannot be removed'):
+        remove_journal(tmp_path / 'j')

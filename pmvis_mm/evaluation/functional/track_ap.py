@@ -8,6 +8,7 @@ whole tracks, intersections and unions summed over the frames.
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from numbers import Integral
 from typing import (
     Any,
     Collection,
@@ -25,6 +26,7 @@ from typing import (
 import numpy as np
 
 from ...structures import VideoAnnotations
+from ...utils.errors import ConfigError
 from .results_check import check_entry
 from .track_matching import (
     AREA_RANGES,
@@ -272,7 +274,7 @@ def check_long_videos(long_videos: Any) -> None:
 
 
 def _is_long(video: JudgedVideo, long_videos: LongVideos) -> bool:
-    if isinstance(long_videos, Integral):
+    if isinstance(long_videos, (int, np.integer)):
         return video.length > long_videos
     return video.video_id in long_videos
 

@@ -17,8 +17,8 @@ class PredictedTrack:
 
     Attributes:
         masks (dict[int, RLE]): By frame; frames with an empty mask are left
-            out. Of several in a frame the first one counts, as in
-            ``TrackJournal``: models list the best one first.
+            out. Of several in a frame, as MaskTrack R-CNN may give them,
+            the last one counts, as in mmdet's metric.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class PredictedTrack:
         self._labels.append(label)
         self._scores.append(score)
         if mask is not None:
-            self.masks.setdefault(frame, mask)
+            self.masks[frame] = mask
 
     def score(self, mode: str) -> float:
         """Judge the track.

@@ -51,7 +51,8 @@ def init_vis_model(
         told) from the checkpoint or, failing that, the config.
 
     Raises:
-        ConfigError: If the config does not exist or describes no model.
+        ConfigError: If the config does not exist or describes no model, or
+            there is no such device.
         CheckpointError: If the checkpoint is missing, broken or of another
             model.
     """
@@ -78,9 +79,19 @@ def init_vis_model(
         load_weights(model, content['state_dict'], checkpoint)
     model.cfg = cfg
     model.dataset_meta = meta
-    model.to(device)
+    _move(model, device)
     model.eval()
     return model
+
+
+def _move(model: BaseModel, device: str) -> None:
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as reason:
+        raise ConfigError(
+            f'the model cannot go to device={device!r} ({reason})',
+            fix="choose 'cpu', or 'cuda' where PyTorch finds a GPU",
+        ) from reason
 
 
 def read_model_config(config: Union[str, Path, Config]) -> Config:

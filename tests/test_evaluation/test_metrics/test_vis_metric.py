@@ -172,6 +172,9 @@ def test_bad_input_is_named(ann_file, tmp_path):
 
 
 def test_bad_options_are_found_at_once(ann_file, tmp_path):
+    for wrong in ('x', 1.5, ['a']):
+        with pytest.raises(ConfigError, match='long_videos=.* is no number'):
+            VISMetric(ann_file, long_videos=wrong)
     with pytest.raises(ConfigError, match="score='median' is unknown"):
         VISMetric(ann_file, score='median')
     with pytest.raises(ConfigError, match='without outfile_prefix'):
