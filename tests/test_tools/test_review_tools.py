@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 
 import pytest
 
@@ -103,6 +104,8 @@ def test_run_builds_and_serves_until_ctrl_c(repo_root, data, tmp_path):
         [sys.executable, path, 'run', *words],
         stdout=subprocess.PIPE,
         text=True,
+        # A shell's jobs in the background ignore Ctrl-C, and their children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert '8 tracks' in server.stdout.readline()
