@@ -1,7 +1,7 @@
 """Small video files for tests."""
 
 from pathlib import Path
-from typing import List, Sequence, Tuple, Union
+from typing import Any, List, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -52,3 +52,30 @@ def write_mp4(
         writer.write(frame)
     writer.release()
     return str(path)
+
+
+def count_frames(path: Union[str, Path]) -> int:
+    """Count the frames of a video file by decoding them."""
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.grab():
+        count += 1
+    return count
+
+
+def plain_prediction(prediction: Any) -> Tuple[List[tuple], List[tuple]]:
+    """Turn a ``VideoPrediction`` into lists that compare with ``==``.
+
+    Returns:
+        tuple: Of every frame its number, ids, scores and masks; of every
+        track its id, labels, scores, first frame, frames and masks.
+    """
+    frames = [
+        (t, f.instances_id.tolist(), f.scores.tolist(), f.masks)
+        for t, f in prediction.frames()
+    ]
+    tracks = [
+        (t.id, t.labels, t.scores, t.start_frame, t.frames.tolist(), t.masks)
+        for t in prediction.tracks
+    ]
+    return frames, tracks

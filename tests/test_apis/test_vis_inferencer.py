@@ -20,7 +20,12 @@ from pmvis_mm.structures.rle import decode, tight_boxes
 from pmvis_mm.testing.scripted_vis import scripted_config
 from pmvis_mm.testing.tiny_idol import TINY_MODEL, tiny_idol_inferencer
 from pmvis_mm.testing.tiny_maskfree import TINY_MASKFREE
-from pmvis_mm.testing.videos import moving_frames, write_mp4
+from pmvis_mm.testing.videos import (
+    count_frames,
+    moving_frames,
+    plain_prediction,
+    write_mp4,
+)
 from pmvis_mm.utils.errors import (
     CheckpointError,
     ConfigError,
@@ -52,27 +57,6 @@ def scripted(tmp_path):
 SMALL = [np.full((8, 10, 3), 20 * t, np.uint8) for t in range(5)]
 
 
-def frame_count(path):
-    capture = cv2.VideoCapture(str(path))
-    count = 0
-    while capture.grab():
-        count += 1
-    return count
-
-
-def plain(prediction):
-    """Frames and tracks of a prediction, in plain lists."""
-    frames = [
-        (t, f.instances_id.tolist(), f.scores.tolist(), f.masks)
-        for t, f in prediction.frames()
-    ]
-    tracks = [
-        (t.id, t.labels, t.scores, t.start_frame, t.frames.tolist(), t.masks)
-        for t in prediction.tracks
-    ]
-    return frames, tracks
-
-
 # ------------------------------------------------------------------- results
 def test_scripted_results_are_what_was_scripted(scripted, tmp_path):
     found = scripted(SMALL, tmp_path / 'out', ('json', 'csv', MP4))
@@ -87,7 +71,7 @@ def test_scripted_results_are_what_was_scripted(scripted, tmp_path):
     results = json.loads(found['outputs'][0].read_text())
     assert [row['score'] for row in results] == pytest.approx([0.9, 0.2])
     assert decode(results[0]['segmentations'][3])[:4, :4].all()
-    assert frame_count(found['outputs'][2]) == 5
+    assert count_frames(found['outputs'][2]) == 5
     with open(found['outputs'][1]) as file:
         assert len(list(csv.DictReader(file))) == 10
     assert found['visualization'] == []
@@ -158,10 +142,12 @@ def test_stopped_by_the_user(scripted):
 
 
 def test_batches_and_progress_make_no_difference(inferencer, capsys):
-    one = plain(inferencer(FRAMES, batch_size=1)['predictions'][0])
+    one = plain_prediction(inferencer(FRAMES, batch_size=1)['predictions'][0])
     assert len(one[0]) == 12 and one[1]
     inferencer.show_progress = True
-    many = plain(inferencer(iter(FRAMES), batch_size=5)['predictions'][0])
+    many = plain_prediction(
+        inferencer(iter(FRAMES), batch_size=5)['predictions'][0]
+    )
     inferencer.show_progress = False
     assert 'video' in capsys.readouterr().out
     # Scores of other batches differ in the last digits.

@@ -15,7 +15,12 @@ import torch
 from pmvis_mm.apis import VISInferencer
 from pmvis_mm.structures.track_journal import TrackJournal
 from pmvis_mm.testing.tiny_idol import tiny_idol_inferencer
-from pmvis_mm.testing.videos import moving_frames, write_mp4
+from pmvis_mm.testing.videos import (
+    count_frames,
+    moving_frames,
+    plain_prediction,
+    write_mp4,
+)
 from pmvis_mm.utils.errors import FrameError, OutputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,27 +33,6 @@ MP4 = dict(type='mp4', codecs=['mp4v'], min_height=0)
 @pytest.fixture(scope='module')
 def inferencer():
     return tiny_idol_inferencer(CONFIG, seed=2)
-
-
-def frame_count(path):
-    capture = cv2.VideoCapture(str(path))
-    count = 0
-    while capture.grab():
-        count += 1
-    return count
-
-
-def plain(prediction):
-    """Frames and tracks of a prediction, in plain lists."""
-    frames = [
-        (t, f.instances_id.tolist(), f.scores.tolist(), f.masks)
-        for t, f in prediction.frames()
-    ]
-    tracks = [
-        (t.id, t.labels, t.scores, t.start_frame, t.frames.tolist(), t.masks)
-        for t in prediction.tracks
-    ]
-    return frames, tracks
 
 
 _SCRIPT = """
@@ -91,7 +75,9 @@ def test_killed_and_continued_is_as_unbroken(inferencer, tmp_path):
         del inferencer.model.test_step
     assert seen == [8, 9, 10, 11]  # nothing is predicted twice
     whole = inferencer(video, tmp_path / 'whole', formats, batch_size=2)
-    assert plain(again['predictions'][0]) == plain(whole['predictions'][0])
+    assert plain_prediction(again['predictions'][0]) == plain_prediction(
+        whole['predictions'][0]
+    )
     for one, two in zip(again['outputs'], whole['outputs']):
         assert one.name == two.name
         files = [two] if two.is_file() else sorted(two.iterdir())
@@ -110,8 +96,10 @@ def test_finished_journals_need_no_model(inferencer, tmp_path):
     finally:
         inferencer.model.test_step = forward
         del inferencer.model.test_step
-    assert plain(again['predictions'][0]) == plain(first['predictions'][0])
-    assert frame_count(again['outputs'][1]) == 12
+    assert plain_prediction(again['predictions'][0]) == plain_prediction(
+        first['predictions'][0]
+    )
+    assert count_frames(again['outputs'][1]) == 12
     other = [frame[::-1].copy() for frame in FRAMES]
     with pytest.raises(OutputError, match=r'something else: video .*resume'):
         inferencer(other, tmp_path, ['json'])
@@ -223,7 +211,7 @@ def test_killed_before_the_verdict_is_kept(inferencer, tmp_path, monkeypatch):
         with pytest.raises(OutputError, match='disk is full'):
             inferencer(FRAMES, tmp_path, [])
     again = inferencer(FRAMES, tmp_path, [])['predictions'][0]
-    assert plain(again) == plain(whole)
+    assert plain_prediction(again) == plain_prediction(whole)
 
 
 def test_reading_leaves_no_open_file_and_names_what_is_gone(

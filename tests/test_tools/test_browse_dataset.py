@@ -26,7 +26,7 @@ def look(tool, tmp_path_factory):
             config,
             *['--not-show', '--output-dir', out, *words],
         )
-        assert code == 0, code
+        assert code == 0
         pictures = {p.stem: cv2.imread(str(p)) for p in out.glob('*.png')}
         texts = {p.stem: p.read_text() for p in out.glob('*.txt')}
         assert set(pictures) <= set(texts)
@@ -392,9 +392,8 @@ def test_parts_with_classes_of_their_own(tmp_path):
         pipeline=[],
     )
     other = dict(part, metainfo=dict(classes=('square',)))
-    dataset = DATASETS.build(
-        dict(type='ConcatDataset', datasets=[part, other])
-    )
+    joint = dict(type='ConcatDataset', datasets=[part, other])
+    dataset = DATASETS.build(joint)
     assert classes_of(dataset, 1) == ('bar', 'square')
     assert classes_of(dataset, 2) == ('square',)
     assert classes_of(dataset.datasets[0], 0) == ('bar', 'square')
