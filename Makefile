@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 VENV_OFFICIAL ?= .venv-official
 PY := $(VENV)/bin/python
+# Processes that run the tests; each takes up to 4 GB.
+JOBS ?= 2
 
 .PHONY: help setup setup-official demo test test-official lint clean
 
@@ -24,10 +26,10 @@ demo: setup
 	$(PY) demo/run_demo.py
 
 test: setup
-	$(PY) -m pytest tests
+	$(PY) -m pytest tests -n $(JOBS) --dist loadfile
 
 test-official: setup-official
-	$(VENV_OFFICIAL)/bin/python -m pytest tests
+	$(VENV_OFFICIAL)/bin/python -m pytest tests -n $(JOBS) --dist loadfile
 
 lint: setup
 	$(PY) -m ruff check .

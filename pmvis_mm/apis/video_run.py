@@ -192,8 +192,8 @@ class VideoRun:
     def _predict(self, kept: List[np.ndarray]) -> Iterator[FrameTracks]:
         verdict: Optional[InstanceData] = None
         for clip in self._walk.run(self._feed(kept)):
-            for frame, found in enumerate(clip.frames, clip.start):
-                self.journal.add(frame, found)
+            for item, found in zip(self._waiting, clip.frames):
+                self.journal.add(item.frame, found, item.timestamp)
             if clip.tracks is not None:
                 verdict = clip.tracks
             # Behind the last frame the tracker has forgotten the video.

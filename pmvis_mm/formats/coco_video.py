@@ -99,7 +99,7 @@ class COCOVideoWriter(CategoryWriter):
     def _annotations(
         self, track: VideoTrack, entry: Dict[str, Any]
     ) -> Iterator[Dict[str, Any]]:
-        for frame, rle, box, score, pixels in self.shown(track):
+        for frame, rle, box, score, pixels, _ in self.shown(track):
             yield dict(
                 image_id=frame + 1,
                 video_id=1,

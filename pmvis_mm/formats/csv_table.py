@@ -30,8 +30,8 @@ class CSVWriter(TrackFileWriter):
     Comma-separated UTF-8 with a head line, ordered by track and frame:
 
     - ``frame``: 0-based.
-    - ``time``: seconds, the frame by the mean frame rate; empty where there
-      is no clock.
+    - ``time``: seconds, as the video tells it, else the frame by the mean
+      frame rate; empty where there is no clock.
     - ``track_id``: number of the track, the same in all formats.
     - ``label``, ``class``: best class of the whole track, 0-based index and
       name.
@@ -64,6 +64,8 @@ class CSVWriter(TrackFileWriter):
             float(track.scores[0]),
         )
         fps = self.video.fps
-        for frame, _, box, score, pixels in self.shown(track):
-            time = '' if fps is None else round(frame / fps, 6)
-            table.writerow([frame, time, *verdict, score, *box, pixels])
+        for frame, _, box, score, pixels, time in self.shown(track):
+            if time is None and fps is not None:
+                time = frame / fps
+            shown = '' if time is None else round(time, 6)
+            table.writerow([frame, shown, *verdict, score, *box, pixels])

@@ -33,6 +33,7 @@ class ShownMask(NamedTuple):
         box (tuple[int]): Tight, half-open xyxy, pixels.
         score (float): In this frame.
         area (int): Pixels.
+        time (float, optional): Of the frame, seconds.
     """
 
     frame: int
@@ -40,6 +41,7 @@ class ShownMask(NamedTuple):
     box: Tuple[int, ...]
     score: float
     area: int
+    time: Optional[float] = None
 
 
 class NumberedWriter(ResultWriter):
@@ -152,12 +154,15 @@ class TrackFileWriter(NumberedWriter):
         """
         boxes = tight_boxes(track.masks)
         rows = zip(track.frames, track.masks, boxes, track.frame_scores)
-        for frame, mask, box, score in rows:
+        for i, (frame, mask, box, score) in enumerate(rows):
             rle = self.plain_rle(mask, int(frame))
             pixels = area(rle)
             if pixels:
                 corners = tuple(int(value) for value in box)
-                yield ShownMask(int(frame), rle, corners, float(score), pixels)
+                time = None if track.times is None else float(track.times[i])
+                yield ShownMask(
+                    int(frame), rle, corners, float(score), pixels, time
+                )
 
     def finish(self, tracks: Iterable[VideoTrack], length: int) -> Path:
         """Complete the file, see :meth:`ResultWriter.finish`."""

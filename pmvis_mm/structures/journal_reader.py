@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from sqlite3 import Connection
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -79,17 +79,18 @@ def _read_track(
 ) -> Optional[VideoTrack]:
     verdict = (_given if judged else _derived)(connection, key)
     # By frame: of several in a frame the last one counts, as in VISMetric.
-    rows: Dict[int, Tuple[float, Sequence[float], RLE]] = {}
-    for frame, score, x0, y0, x1, y1, *mask in connection.execute(
-        'SELECT frame, score, x0, y0, x1, y1, height, width, counts '
-        'FROM found WHERE track = ? AND frame >= ? AND NOT empty '
+    rows: Dict[int, Tuple[Any, ...]] = {}
+    for frame, time, score, x0, y0, x1, y1, *mask in connection.execute(
+        'SELECT frame, seconds, score, x0, y0, x1, y1, height, width, counts '
+        'FROM found LEFT JOIN clock USING (frame) '
+        'WHERE track = ? AND frame >= ? AND NOT empty '
         'ORDER BY frame, place',
         (key, verdict.start),
     ):
-        rows[frame] = (score, (x0, y0, x1, y1), _mask(*mask))
+        rows[frame] = (time, score, (x0, y0, x1, y1), _mask(*mask))
     if not rows:
         return None
-    scores, boxes, masks = zip(*rows.values())
+    times, scores, boxes, masks = zip(*rows.values())
     return VideoTrack(
         key,
         *verdict,
@@ -97,6 +98,7 @@ def _read_track(
         masks,
         np.array(boxes, np.float32),
         np.array(scores, np.float32),
+        None if None in times else np.array(times, np.float64),
     )
 
 

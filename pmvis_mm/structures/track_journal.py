@@ -154,7 +154,12 @@ class TrackJournal:
             )
 
     # ------------------------------------------------------------- writing
-    def add(self, frame: int, instances: InstanceData) -> None:
+    def add(
+        self,
+        frame: int,
+        instances: InstanceData,
+        timestamp: Optional[float] = None,
+    ) -> None:
         """Add what was found in the next frame.
 
         Args:
@@ -163,6 +168,8 @@ class TrackJournal:
                 ``labels``, ``scores`` (N, ), ``masks``, a list of RLE, and
                 ``bboxes`` (N, 4), half-open xyxy in pixels; without boxes
                 those of the masks are taken.
+            timestamp (float, optional): Of the frame, seconds. Defaults to
+                None: there is no clock.
 
         Raises:
             OutputError: If a frame is left out, or the disk is full.
@@ -203,6 +210,11 @@ class TrackJournal:
             if not self._connection.in_transaction:
                 self._connection.execute('BEGIN')
             self._connection.executemany(_ADD, table)
+            if timestamp is not None:
+                self._connection.execute(
+                    'INSERT OR REPLACE INTO clock VALUES (?, ?)',
+                    (frame, timestamp),
+                )
         except sqlite3.Error as reason:
             raise refusal(self.path, reason) from reason
         self._added += 1

@@ -49,6 +49,8 @@ class VideoTrack:
         masks (tuple[RLE]): n compressed RLE, counts are ``str``.
         bboxes (np.ndarray): float32, (n, 4), half-open xyxy, pixels.
         frame_scores (np.ndarray): float32, (n, ).
+        times (np.ndarray, optional): float64, (n, ), seconds; None where
+            there is no clock.
     """
 
     id: int
@@ -59,3 +61,4 @@ class VideoTrack:
     masks: Tuple[RLE, ...]
     bboxes: np.ndarray
     frame_scores: np.ndarray
+    times: Optional[np.ndarray] = None

@@ -1,5 +1,6 @@
 """Runs that were killed go on; finished ones need no model."""
 
+import csv
 import gc
 import os
 import shutil
@@ -243,3 +244,28 @@ def test_other_frames_behind_the_same_first_one(inferencer, tmp_path):
     cv2.imwrite(str(folder / '2.png'), FRAMES[2] // 64)
     with pytest.raises(OutputError, match='about something else.*files'):
         inferencer(folder, tmp_path, [])
+
+
+def test_times_of_frames_come_from_the_video(inferencer, tmp_path):
+    ffmpeg = shutil.which('ffmpeg')
+    if ffmpeg is None:
+        pytest.skip('ffmpeg is not installed')
+    video, path = tmp_path / 'even.mp4', tmp_path / 'v.mp4'
+    write_mp4(video, moving_frames(20))
+    keep = 'select=not(between(mod(n\\,10)\\,3\\,8))'  # 0 1 2 9 10 11 12 19
+    subprocess.run(
+        [ffmpeg, '-v', 'error', '-i', video, '-vf', keep]
+        + ['-vsync', 'vfr', '-c:v', 'mpeg4', path],
+        check=True,
+    )
+    expected = [t / 25 for t in (0, 1, 2, 9, 10, 11, 12, 19)]
+    for _ in range(2):  # the second time from the journal
+        result = inferencer(str(path), tmp_path / 'out', ['csv'])
+        (table,) = result['outputs']
+        with open(table, newline='') as file:
+            rows = list(csv.DictReader(file))
+        assert rows
+        for row in rows:
+            wanted = expected[int(row['frame'])]
+            assert float(row['time']) == pytest.approx(wanted, abs=1e-3)
+        table.unlink()

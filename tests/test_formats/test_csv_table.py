@@ -1,5 +1,6 @@
 import csv
 
+import numpy as np
 import pytest
 
 from pmvis_mm.formats.csv_table import COLUMNS
@@ -60,6 +61,13 @@ def test_pandas_reads_it(clip, write, tmp_path):
         6: 1,
     }
     assert table['time'].max() == pytest.approx(3 / 12.5)
+
+
+def test_times_that_the_video_tells(clip, write, tmp_path):
+    clip.tracks[0].times = np.array([0.0, 0.5, 0.75, 2.0])
+    rows = _rows(write(dict(type='csv', path=tmp_path / 'a.csv'), clip))
+    assert [row['time'] for row in rows[:4]] == ['0.0', '0.5', '0.75', '2.0']
+    assert rows[4]['time'] == '0.08'  # a track without times
 
 
 def test_without_a_clock_time_is_empty(clip, write, tmp_path):
