@@ -34,6 +34,7 @@ from pmvis_mm.evaluation.functional import (
 from pmvis_mm.structures import VideoAnnotations, parse_annotations
 from pmvis_mm.structures.rle import areas
 from pmvis_mm.testing.public_evaluator import PLACES, judge_publicly
+from pmvis_mm.testing.strip_tracks import predicted_track
 
 NUM_CATEGORIES = 40
 
@@ -117,17 +118,6 @@ def _areas(masks: MaskTrack) -> list:
     return [next(sizes) if mask else None for mask in masks]
 
 
-def entry(
-    video: int, category: int, score: float, masks: MaskTrack
-) -> Dict[str, Any]:
-    return dict(
-        video_id=video,
-        category_id=category,
-        score=score,
-        segmentations=list(masks),
-    )
-
-
 def compare(args: argparse.Namespace) -> Dict[str, Any]:
     """Time both evaluators on one crowded video."""
     frames = args.frames or 200
@@ -135,7 +125,9 @@ def compare(args: argparse.Namespace) -> Dict[str, Any]:
     real, found = draw_crowd(args, frames)
     data = as_dataset([(1, 1, masks) for masks in real], {1: frames}, size, 1)
     rng = np.random.default_rng(args.seed)
-    entries = [entry(1, 1, float(rng.random()), masks) for masks in found]
+    entries = [
+        predicted_track(masks, 1, 1, float(rng.random())) for masks in found
+    ]
     truth = parse_annotations(data, with_masks=True)
     times: Dict[str, float] = {}
     # Twice, the better one: the first call also warms up caches.

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from ..structures import VideoInfo
-from ..structures.video_annotations import index_by_id
+from ..structures.annotation_lists import index_lists
 from ..utils.errors import AnnotationError, ConfigError
 from ..utils.fileio import dump_json, load_json
 from .stratification import stratify
@@ -166,32 +166,11 @@ def _check(
     data: Any, file: Optional[str]
 ) -> Tuple[Dict[int, Json], List[Json]]:
     """Check what the split looks at, and only that."""
-    if not isinstance(data, dict):
-        raise AnnotationError(
-            f'expected a json object, got {type(data).__name__}',
-            file=file,
-            fix='use the YouTube-VIS layout: videos, categories, annotations',
-        )
-    indexed = {}
-    for key, kind in (('videos', 'video'), ('categories', 'category')):
-        if not isinstance(data.get(key), list) or not data[key]:
-            raise AnnotationError(
-                f'"{key}" is missing or empty',
-                file=file,
-                fix='use the YouTube-VIS layout: a non-empty list',
-            )
-        indexed[key] = index_by_id(data[key], kind, file)
-    raw = data.get('annotations') or []
-    if not isinstance(raw, list):
-        raise AnnotationError(
-            f'"annotations" is {type(raw).__name__}, not a list',
-            file=file,
-            fix='use the YouTube-VIS layout, or null without labels',
-        )
-    for number, entry in index_by_id(raw, 'annotation', file).items():
+    videos, categories, annotations = index_lists(data, file)
+    for number, entry in annotations.items():
         for name, known in (
-            ('video_id', indexed['videos']),
-            ('category_id', indexed['categories']),
+            ('video_id', videos),
+            ('category_id', categories),
         ):
             value = entry.get(name)
             if not isinstance(value, int) or value not in known:
@@ -201,7 +180,7 @@ def _check(
                     instance=number,
                     fix='list what annotations refer to, or remove them',
                 )
-    return indexed['videos'], raw
+    return videos, list(annotations.values())
 
 
 def _target(

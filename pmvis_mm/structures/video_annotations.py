@@ -3,10 +3,11 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from ..utils.errors import AnnotationError
 from ..utils.fileio import load_json
+from .annotation_lists import index_lists
 from .rle import RLE, from_any
 
 Box = Tuple[float, float, float, float]
@@ -150,32 +151,8 @@ def parse_annotations(
 
     Arguments and errors as in :meth:`VideoAnnotations.from_file`.
     """
-    if not isinstance(data, dict):
-        raise AnnotationError(
-            f'expected a json object, got {type(data).__name__}',
-            file=file,
-            fix='use the YouTube-VIS layout: videos, categories, annotations',
-        )
-    for key in ('videos', 'categories'):
-        if not isinstance(data.get(key), list) or not data[key]:
-            raise AnnotationError(
-                f'"{key}" is missing or empty',
-                file=file,
-                fix='use the YouTube-VIS layout: a non-empty list',
-            )
-    categories = index_by_id(data['categories'], 'category', file)
-    videos = {
-        key: _parse_video(entry, file)
-        for key, entry in index_by_id(data['videos'], 'video', file).items()
-    }
-    raw = data.get('annotations') or []
-    if not isinstance(raw, list):
-        raise AnnotationError(
-            f'"annotations" is {type(raw).__name__}, not a list',
-            file=file,
-            fix='use the YouTube-VIS layout, or null without labels',
-        )
-    annotations = index_by_id(raw, 'annotation', file)
+    entries, categories, annotations = index_lists(data, file)
+    videos = {key: _parse_video(entry, file) for key, entry in entries.items()}
     result = VideoAnnotations(
         videos, list(categories.values()), {key: [] for key in videos}, file
     )
@@ -184,48 +161,6 @@ def parse_annotations(
         track = reader.read(with_masks)
         result.tracks[track.video_id].append(track)
     return result
-
-
-def index_by_id(
-    entries: Sequence[Any], kind: str, file: Optional[str]
-) -> Dict[int, Dict[str, Any]]:
-    """Index entries by id; ids must exist and differ (0 is an id).
-
-    Args:
-        entries (Sequence): Of a list of the file, such as its videos.
-        kind (str): What they are, for the message.
-        file (str, optional): Where they are from, for the message.
-
-    Returns:
-        dict[int, dict]: In the order of the file.
-
-    Raises:
-        AnnotationError: If an id is missing, no integer of 64 bits or used
-            twice.
-    """
-    by_id: Dict[int, Dict[str, Any]] = {}
-    for position, entry in enumerate(entries):
-        key = entry.get('id') if isinstance(entry, dict) else None
-        if not isinstance(key, int):
-            raise AnnotationError(
-                f'{kind} number {position} has no integer "id"',
-                file=file,
-                fix=f'give every {kind} an integer id',
-            )
-        if not -(2**63) <= key < 2**63:  # more than arrays can hold
-            raise AnnotationError(
-                f'{kind} id {key} does not fit into 64 bits',
-                file=file,
-                fix='number them anew, from 1',
-            )
-        if key in by_id:
-            raise AnnotationError(
-                f'duplicate {kind} id {key}',
-                file=file,
-                fix=f'give every {kind} an id of its own',
-            )
-        by_id[key] = entry
-    return by_id
 
 
 def _parse_video(entry: Dict[str, Any], file: Optional[str]) -> VideoInfo:

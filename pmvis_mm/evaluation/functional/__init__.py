@@ -15,7 +15,7 @@ from .mask_groups import (
     measure_groups,
 )
 from .mask_quality import MaskQuality, measure_masks, oracle, real_masks
-from .occlusion import occlusion_levels, overlap_rate, overlap_shares
+from .occlusion import occlusion_levels, overlap_shares
 from .results_check import check_results, load_results
 from .results_file import iter_results
 from .source_statistics import (
@@ -89,7 +89,6 @@ __all__ = [
     'measure_masks',
     'occlusion_levels',
     'oracle',
-    'overlap_rate',
     'overlap_shares',
     'real_masks',
     'set_entries',

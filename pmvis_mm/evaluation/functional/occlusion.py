@@ -13,26 +13,6 @@ LEVELS = ('no_occlusion', 'slight_occlusion', 'severe_occlusion')
 SEVERE_FROM = 0.5
 
 
-def overlap_rate(boxes: Sequence[Box]) -> float:
-    """Compute the box overlap rate of a frame.
-
-    The area that two or more boxes have in common by the area of all boxes
-    together. Its mean over frames is the mBOR of `OVIS
-    <https://arxiv.org/abs/2102.01558>`_.
-
-    Args:
-        boxes (Sequence[Box]): N half-open xyxy boxes, pixels.
-
-    Returns:
-        float: In [0, 1]; 0 without boxes.
-    """
-    if not len(boxes):
-        return 0.0
-    areas, _, number = _cells(boxes)
-    total = areas[number > 0].sum()
-    return float(areas[number > 1].sum() / total) if total else 0.0
-
-
 def overlap_shares(boxes: Sequence[Box]) -> np.ndarray:
     """Compute the share of each box that lies in any of the others.
 
