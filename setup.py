@@ -93,6 +93,7 @@ setup(
     python_requires='>=3.9',
     install_requires=read_requirements('runtime'),
     extras_require={
+        'formats': read_requirements('formats'),
         'mim': read_requirements('mminstall'),
         'optional': read_requirements('optional'),
         'tests': read_requirements('tests'),

@@ -1,0 +1,59 @@
+"""Opening files of other tools, with errors that say what they are."""
+
+from pathlib import Path
+from typing import Union
+
+from ...utils.errors import AnnotationError
+from .sniffing import looks_like
+
+
+def read_text(path: Union[str, Path], title: str) -> str:
+    """Read a text file in UTF-8, with or without byte order mark.
+
+    Args:
+        path (str | Path): The file.
+        title (str): Name of the format that is expected, for messages.
+
+    Returns:
+        str: The content.
+
+    Raises:
+        AnnotationError: If it is missing, empty or no such text; names the
+            format that it looks like.
+    """
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError:
+        raise wrong_format(path, title, 'not text in UTF-8') from None
+    except OSError as reason:
+        raise AnnotationError(
+            f'cannot be read ({reason.strerror or reason})',
+            file=path,
+            fix=f'check the path; expected {title}',
+        ) from None
+    if not text.strip():
+        raise AnnotationError(
+            'the file is empty', file=path, fix='export it again'
+        )
+    return text
+
+
+def wrong_format(
+    path: Union[str, Path], title: str, reason: str
+) -> AnnotationError:
+    """Make the error about a file of another format, or a cut-off one.
+
+    Args:
+        path (str | Path): The file.
+        title (str): Name of the format that is expected.
+        reason (str): What does not fit.
+
+    Returns:
+        AnnotationError: To be raised; names the format that the file looks
+        like, if that is another one.
+    """
+    found = looks_like(path)
+    hint = 'check that the export is complete'
+    if found is not None and found != title:
+        hint = f'it looks like {found}: choose that format'
+    return AnnotationError(f'not {title}: {reason}', file=path, fix=hint)
