@@ -16,7 +16,7 @@ LEAVES = sorted(
     for path in (CONFIGS / folder).glob('*.py')
 )
 PAPER = [
-    path for path in LEAVES if re.search('youtubevis|ovis|coco', path.stem)
+    path for path in LEAVES if re.search('youtubevis|ovis|coco|bdd', path.stem)
 ]
 IMAGES = [path for path in PAPER if 'coco' in path.stem]
 VIDEOS = [path for path in PAPER if path not in IMAGES]
@@ -91,7 +91,7 @@ def test_frames_of_a_clip(path):
 def test_model(path):
     cfg = Config.fromfile(path)
     head = cfg.model.detector.bbox_head
-    classes = dict(ovis=25, coco=80)
+    classes = dict(ovis=25, coco=80, bdd100k=8)
     data = next((k for k in classes if k in path.stem), None)
     assert head.num_classes == classes.get(data, 40)
     assert cfg.model.detector.num_queries == 300
@@ -130,7 +130,9 @@ def test_schedule(path):
     )
     gpus, per_gpu = re.search(r'_(\d+)xb(\d+)-', path.stem).groups()
     assert cfg.train_dataloader.batch_size == int(per_gpu)
-    half = 'ovis' in path.stem or (path in IMAGES and 'swin' in path.stem)
+    half = re.search('ovis|bdd100k', path.stem) or (
+        path in IMAGES and 'swin' in path.stem
+    )
     assert int(gpus) * int(per_gpu) == (16 if half else 32)
     assert cfg.auto_scale_lr.base_batch_size == int(gpus) * int(per_gpu)
     assert re.search(r'-(\d+)k_', path.stem).group(1) == str(
@@ -141,19 +143,21 @@ def test_schedule(path):
 @pytest.mark.parametrize('path', VIDEOS, ids=stem)
 def test_sizes(path):
     cfg = Config.fromfile(path)
-    ovis = 'ovis' in path.stem
+    large = bool(re.search('ovis|bdd100k', path.stem))
     resize = cfg.train_dataloader.dataset.pipeline[3].transforms[0]
     short = [size[1] for size in resize.scales]
     assert len(short) == 11 and (short[0], short[-1]) == (
-        (480, 800) if ovis else (320, 640)
+        (480, 800) if large else (320, 640)
     )
-    assert ovis or (392 in short and 384 not in short)
-    assert {size[0] for size in resize.scales} == {1333 if ovis else 768}
+    assert large or (392 in short and 384 not in short)
+    assert {size[0] for size in resize.scales} == {1333 if large else 768}
     test = cfg.test_dataloader.dataset.pipeline[0].transforms[1]
-    assert tuple(test.scale) == (1333, 720 if ovis else 480)
+    assert tuple(test.scale) == (1333, 720 if large else 480)
     # Frames, not videos, are loaded: memory does not grow with their length.
     assert cfg.test_dataloader.sampler.type == 'TrackImgSampler'
-    assert cfg.test_evaluator.format_only
+    # The masks of BDD100K's validation set are public.
+    public = 'bdd100k' in path.stem
+    assert cfg.test_evaluator.get('format_only', False) is not public
 
 
 def test_every_combination_is_there():
@@ -169,6 +173,10 @@ def test_every_combination_is_there():
                 per_gpu = 2 if data == 'ovis' else 4
                 name = f'{method}_{backbone}_8xb{per_gpu}-12k_{data}{suffix}'
                 assert name in names
+    for data in ('8xb4-12k_youtubevis2022', '8xb2-12k_bdd100k'):
+        assert f'idol_r50_{data}' in names
+        assert f'idol-boxinst_r50_{data}-box' in names
+        assert f'pm-vis_r50_{data}-pseudo' in names
     assert {'idol_r101_8xb4-12k_youtubevis2019'} <= names
 
 

@@ -61,8 +61,9 @@ def test_g12_weights_and_what_is_computed_once(path):
 def test_model(path):
     cfg = read(path)
     head = cfg.model.track_head
-    data = next((k for k in ('ovis', 'coco-box') if k in path.stem), None)
-    classes = {'ovis': 25, 'coco-box': 80, None: 40}[data]
+    numbers = {'ovis': 25, 'coco-box': 80, 'bdd100k': 8}
+    data = next((k for k in numbers if k in path.stem), None)
+    classes = numbers.get(data, 40)
     assert head.num_classes == classes
     assert head.loss_cls.class_weight == [1.0] * classes + [0.1]
     swin = 'swin' in path.stem
@@ -116,10 +117,14 @@ def test_videos_give_boxes_alone(path):
 def test_testing_takes_whole_videos(path):
     cfg = read(path)
     scale = cfg.test_dataloader.dataset.pipeline[0].transforms[1].scale
-    assert tuple(scale) == (1333, 480 if 'swin' in path.stem else 360)
+    large = re.search('swin|bdd100k', path.stem)
+    assert tuple(scale) == (1333, 480 if large else 360)
     assert cfg.test_dataloader.sampler.type == 'DefaultSampler'
     assert cfg.test_dataloader.batch_size == 1
-    assert path.stem in cfg.test_evaluator.outfile_prefix
+    if 'bdd100k' in path.stem:  # its masks are public
+        assert 'format_only' not in cfg.test_evaluator
+    else:
+        assert path.stem in cfg.test_evaluator.outfile_prefix
 
 
 @pytest.mark.parametrize('path', JOINT, ids=stem)
@@ -170,6 +175,8 @@ def test_every_combination_is_there():
         for year in (2019, 2021):
             name = f'maskfreevis_{backbone}_{joint}_coco-youtubevis{year}'
             assert f'{name}-joint' in names
+    assert 'maskfreevis_r50_8xb2-8k_youtubevis2022-box' in names
+    assert 'maskfreevis_r50_8xb2-6k_bdd100k-box' in names
 
 
 LOSSES = 'model.track_head.mask_losses'

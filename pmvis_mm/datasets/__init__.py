@@ -3,6 +3,7 @@
 from .coco_clip_dataset import COCOClipDataset
 from .label_dataset import LabelVideoDataset
 from .metainfo import (
+    BDD100K_MOTS_CLASSES,
     DATASET_CLASSES,
     OVIS_CLASSES,
     YOUTUBE_VIS_2019_CLASSES,
@@ -32,6 +33,7 @@ from .vos_folders import DAVISSource, ImageFolderSource, YouTubeVOSSource
 from .vos_sources import InstanceSource, VOSSource
 
 __all__ = [
+    'BDD100K_MOTS_CLASSES',
     'DATASET_CLASSES',
     'OVIS_CLASSES',
     'YOUTUBE_VIS_2019_CLASSES',

@@ -32,6 +32,12 @@ OVIS_CLASSES = (
     'Airplane', 'Boat', 'Vehical',
 )  # fmt: skip
 
+# Of the segmentation tracking set, in the order of its bitmasks.
+BDD100K_MOTS_CLASSES = (
+    'pedestrian', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle',
+    'bicycle',
+)  # fmt: skip
+
 # In the order of the ids of the official files, which leave numbers out.
 COCO_CLASSES = (
     'person', 'bicycle', 'car', 'motorcycle', 'airplane', 'bus', 'train',
@@ -54,6 +60,7 @@ DATASET_CLASSES: Dict[str, Tuple[str, ...]] = dict(
     youtube_vis_2021=YOUTUBE_VIS_2021_CLASSES,
     youtube_vis_2022=YOUTUBE_VIS_2021_CLASSES,
     ovis=OVIS_CLASSES,
+    bdd100k_mots=BDD100K_MOTS_CLASSES,
     coco=COCO_CLASSES,
 )
 

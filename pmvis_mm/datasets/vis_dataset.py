@@ -1,6 +1,6 @@
 """Video instance segmentation datasets from raw YouTube-VIS json."""
 
-from typing import Any, Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Union
 
 import mmengine.fileio as fileio
 from mmdet.datasets import BaseVideoDataset
@@ -18,6 +18,7 @@ from ..structures import (
 from ..structures.frame_reader import FrameReader
 from ..utils.errors import AnnotationError, ConfigError
 from .fractions import check_fraction, choose_videos, spread_frames
+from .layouts import point_to_check
 from .metainfo import resolve_categories
 
 # One instance in the frames of its video: id, category, crowd, boxes, masks.
@@ -127,12 +128,11 @@ class VISDataset(BaseVideoDataset):
             list[dict]: Per video ``video_id``, ``video_length`` and
             ``images``, a list with one dict per frame.
         """
-        videos, categories, tracks = self._read()
-        self._set_metainfo(categories)
-        if self.check_frames:
-            listed: Dict[str, Set[str]] = {}
-            for video in videos.values():
-                self._reader(video).check_exists(listed)
+        with point_to_check(self.version, self.data_root):
+            videos, categories, tracks = self._read()
+            self._set_metainfo(categories)
+            if self.check_frames:
+                self._check_frames_exist(videos.values())
         data_list: List[dict] = []
         img_id = 1
         for video in videos.values():
@@ -173,6 +173,11 @@ class VISDataset(BaseVideoDataset):
             'current',
         )
         return kept
+
+    def _check_frames_exist(self, videos: Iterable[VideoInfo]) -> None:
+        listed: Dict[str, Set[str]] = {}
+        for video in videos:
+            self._reader(video).check_exists(listed)
 
     def _reader(self, video: VideoInfo) -> FrameReader:
         prefix = self.data_prefix.get('img_path') or ''

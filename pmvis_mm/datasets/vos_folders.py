@@ -6,15 +6,11 @@ import mmengine.fileio as fileio
 import numpy as np
 
 from ..registry import DATASETS
+from ..structures.label_image import missing_file, read_label_image
 from ..utils.errors import AnnotationError, ConfigError
 from ..utils.fileio import load_json
-from .vos_sources import (
-    LabelImageSource,
-    VOSVideo,
-    list_folder,
-    missing_file,
-    read_label_image,
-)
+from .layouts import point_to_check
+from .vos_sources import LabelImageSource, VOSVideo, list_folder
 
 _IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 
@@ -49,6 +45,13 @@ class YouTubeVOSSource(LabelImageSource):
         backend_args: Optional[Dict[str, Any]] = None,
     ) -> None:
         super().__init__(_join(data_root, meta_file), backend_args)
+        above = data_root.rstrip('/').rpartition('/')[0]
+        with point_to_check('youtube_vos', above or '.'):
+            self._load(data_root)
+            if check_files:
+                self.check_exists()
+
+    def _load(self, data_root: str) -> None:
         meta = load_json(self.file)
         videos = meta.get('videos') if isinstance(meta, dict) else None
         if not isinstance(videos, dict) or not videos:
@@ -60,8 +63,6 @@ class YouTubeVOSSource(LabelImageSource):
             )
         for name, entry in videos.items():
             self._add(data_root, name, _frames_of(entry, name, self.file))
-        if check_files:
-            self.check_exists()
 
     def _add(self, root: str, name: str, frames: List[str]) -> None:
         if not frames:
@@ -134,8 +135,13 @@ class DAVISSource(LabelImageSource):
         backend_args: Optional[Dict[str, Any]] = None,
     ) -> None:
         super().__init__(_join(data_root, split), backend_args)
-        names = _read_list(self.file, backend_args)
-        for name in names:
+        with point_to_check('davis', data_root):
+            self._load(data_root, resolution)
+            self.check_exists()
+
+    def _load(self, data_root: str, resolution: str) -> None:
+        backend_args = self.backend_args
+        for name in _read_list(self.file, backend_args):
             images = _join(data_root, 'JPEGImages', resolution, name)
             labels = _join(data_root, 'Annotations', resolution, name)
             frames = [
@@ -150,7 +156,6 @@ class DAVISSource(LabelImageSource):
                 VOSVideo(name, name, count, tuple(range(count)))
             )
             self.paths.append(frames)
-        self.check_exists()
 
 
 @DATASETS.register_module()

@@ -1,17 +1,16 @@
 """Where clips for training a mask propagator come from."""
 
-import io
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import mmengine.fileio as fileio
 import numpy as np
-from PIL import Image
 
 from ..registry import DATASETS
 from ..structures import rle
 from ..structures.frame_reader import read_frame
-from ..utils.errors import AnnotationError, FrameError
+from ..structures.label_image import missing_file, read_label_image
+from ..utils.errors import AnnotationError
 
 IGNORED = -1
 
@@ -276,70 +275,3 @@ def list_folder(
             folder, list_dir=False, backend_args=backend_args
         )
     )
-
-
-def missing_file(kind: str, path: str, video: Any, frame: Any) -> FrameError:
-    """Make the error for a file that is not there.
-
-    Args:
-        kind (str): What it is: 'frame' or 'label image'.
-        path (str): Where it should be.
-        video (object): Name of the video.
-        frame (object): 0-based index of the frame.
-
-    Returns:
-        FrameError: To be raised.
-    """
-    return FrameError(
-        f'{kind} does not exist',
-        file=path,
-        video=video,
-        frame=frame,
-        fix='check the folders and that everything was extracted, or leave '
-        'the video out with exclude=[...]',
-    )
-
-
-def read_label_image(
-    path: str,
-    video: Any = None,
-    frame: Any = None,
-    backend_args: Optional[Dict[str, Any]] = None,
-) -> np.ndarray:
-    """Read an image whose pixel values are labels, such as a palette PNG.
-
-    Args:
-        path (str): File or URL.
-        video (object, optional): Name of the video, for the messages.
-        frame (object, optional): 0-based index, for the messages.
-        backend_args (dict, optional): Arguments of mmengine's file backend.
-
-    Returns:
-        np.ndarray: uint8, (H, W).
-
-    Raises:
-        FrameError: If it is missing, broken or has colours for labels.
-    """
-    try:
-        content = fileio.get(path, backend_args=backend_args)
-    except FileNotFoundError:
-        raise missing_file('label image', path, video, frame) from None
-    where: Dict[str, Any] = dict(file=path, video=video, frame=frame)
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            labels = np.array(image)
-            mode = image.mode
-    except (OSError, SyntaxError, ValueError, EOFError) as reason:
-        raise FrameError(
-            f'label image is truncated or not an image ({reason})',
-            fix='extract or copy this file again',
-            **where,
-        ) from None
-    if mode not in ('P', 'L', '1'):
-        raise FrameError(
-            f'label image has mode {mode}, not 8 bit labels',
-            fix='write PNG files with a palette, or grey ones whose values '
-            'are the numbers of the objects',
-            **where,
-        )
-    return labels.astype(np.uint8)

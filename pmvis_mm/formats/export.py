@@ -1,16 +1,19 @@
 """Writing pseudo masks, or any masks read from a file, in every format."""
 
+import math
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmengine.structures import InstanceData
 
-from ..structures import MaskTrack, PseudoMaskSet
+from ..structures import PseudoMaskSet
 from ..structures.rle import tight_boxes
 from ..structures.video_track import StreamInfo, VideoTrack
 from ..utils.errors import MaskSetError
 from .base import ResultWriter
+from .export_source import from_mask_set
+from .track_file import VideoPart
 
 
 def write_mask_set(
@@ -52,21 +55,55 @@ def write_mask_set(
             video=video_id,
             fix='give the id of a video of this set',
         )
-    exported = _Export(masks, video_id)
-    classes = [str(c.get('name', c['id'])) for c in masks.categories]
+    video = masks.videos[video_id]
+    source = from_mask_set(masks, with_boxes=False)
+    info = StreamInfo(
+        name=Path(video.name).name,
+        height=video.height,
+        width=video.width,
+        fps=fps,
+        length=video.length,
+        file_names=video.file_names,
+    )
+    part = VideoPart(info, source.read(video_id), video.length, video_id)
     images = _images(masks, video_id, writers, frames)
+    return write_part(part, source.classes, writers, images)
+
+
+def write_part(
+    part: VideoPart,
+    classes: Sequence[str],
+    writers: Sequence[ResultWriter],
+    images: Iterable[Optional[np.ndarray]] = (),
+) -> List[Path]:
+    """Write one video through writers of one video.
+
+    Args:
+        part (VideoPart): The video; its tracks are a list here.
+        classes (Sequence[str]): Name of every label.
+        writers (Sequence[ResultWriter]): Started and finished here. If one
+            fails, all are aborted.
+        images (Iterable[np.ndarray]): uint8, (H, W, 3), BGR, of all frames;
+            needed by writers with ``needs_images``. Defaults to ().
+
+    Returns:
+        list[Path]: What was written.
+
+    Raises:
+        OutputError: If something cannot be written.
+    """
+    by_frame = _FrameView(part.tracks)
+    pictures = iter(images)
     try:
         for writer in writers:
-            writer.start(exported.info(fps), classes)
-        for frame, image in zip(range(exported.video.length), images):
-            instances = exported.instances(frame)
+            writer.start(part.info, classes)
+        for frame in range(part.length):
+            instances = by_frame.instances(frame)
+            image = next(pictures, None)
             for writer in writers:
                 given = image if writer.needs_images else None
                 writer.add_frame(frame, instances, given)
-        return [
-            writer.finish(exported, exported.video.length)
-            for writer in writers
-        ]
+        return [writer.finish(part.tracks, part.length) for writer in writers]
     except BaseException:
         for writer in writers:
             writer.abort()
@@ -98,69 +135,30 @@ def _images(
         )
 
 
-class _Export:
-    """Shows the tracks of a video as predictions; iterates ``VideoTrack``."""
+class _FrameView:
+    """Shows the masks of tracks frame by frame, as a model gives them."""
 
-    def __init__(self, masks: PseudoMaskSet, video_id: int) -> None:
-        self.video = masks.videos[video_id]
-        labels = {entry['id']: n for n, entry in enumerate(masks.categories)}
-        tracks = sorted(masks.tracks[video_id], key=lambda track: track.id)
-        self._tracks: List[Tuple[MaskTrack, int]] = [
-            (track, labels[track.category_id]) for track in tracks
-        ]
-        self._scores: Dict[int, float] = {
-            track.id: _mean_score(track) for track in tracks
-        }
-
-    def info(self, fps: Optional[float]) -> StreamInfo:
-        return StreamInfo(
-            name=Path(self.video.name).name,
-            height=self.video.height,
-            width=self.video.width,
-            fps=fps,
-            length=self.video.length,
-            file_names=self.video.file_names,
-        )
+    def __init__(self, tracks: Iterable[VideoTrack]) -> None:
+        self._found: Dict[int, List[Tuple[VideoTrack, int]]] = {}
+        for track in tracks:
+            for i, frame in enumerate(track.frames.tolist()):
+                if track.masks[i] is not None:
+                    self._found.setdefault(frame, []).append((track, i))
 
     def instances(self, frame: int) -> InstanceData:
-        """Collect the masks of a frame, as a model gives them."""
-        found = [
-            (track, label)
-            for track, label in self._tracks
-            if track.masks[frame] is not None
-        ]
-        rles = [track.masks[frame] for track, _ in found]
+        """Collect the masks of a frame."""
+        found = self._found.pop(frame, [])
+        rles = [track.masks[i] for track, i in found]
         return InstanceData(
             instances_id=np.array([t.id for t, _ in found], np.int64),
-            labels=np.array([label for _, label in found], np.int64),
-            scores=np.array([self._score(t, frame) for t, _ in found]),
+            labels=np.array([t.labels[0] for t, _ in found], np.int64),
+            scores=np.array([_score(t, i) for t, i in found]),
             bboxes=tight_boxes(rles).astype(np.float32),
             masks=rles,
         )
 
-    def __iter__(self) -> Iterator[VideoTrack]:
-        for track, label in self._tracks:
-            shown = [t for t, mask in enumerate(track.masks) if mask]
-            rles = [mask for mask in track.masks if mask]
-            yield VideoTrack(
-                id=track.id,
-                labels=(label,),
-                scores=(self._scores[track.id],),
-                start_frame=0,
-                frames=np.array(shown, np.int64),
-                masks=tuple(rles),
-                bboxes=tight_boxes(rles).astype(np.float32),
-                frame_scores=np.array(
-                    [self._score(track, t) for t in shown], np.float32
-                ),
-            )
 
-    def _score(self, track: MaskTrack, frame: int) -> float:
-        score = track.scores[frame]
-        return self._scores[track.id] if score is None else score
-
-
-def _mean_score(track: MaskTrack) -> float:
-    """Average what is known; masks of unknown quality count as sure."""
-    known = [score for score in track.scores if score is not None]
-    return float(np.mean(known)) if known else 1.0
+def _score(track: VideoTrack, i: int) -> float:
+    """Tell the score in a frame; that of the track where it is unknown."""
+    score = float(track.frame_scores[i])
+    return track.scores[0] if math.isnan(score) else score

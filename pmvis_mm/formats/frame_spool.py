@@ -33,12 +33,14 @@ class Verdict(NamedTuple):
         label (int): Best class, 0-based.
         score (float): Of the track, in [0, 1].
         start_frame (int): Masks of earlier frames do not count.
+        iscrowd (bool): Whether it is a region that is not to be judged.
     """
 
     number: int
     label: int
     score: float
     start_frame: int
+    iscrowd: bool = False
 
 
 class SpooledMask(NamedTuple):
@@ -120,7 +122,8 @@ class SpoolWriter(NumberedWriter):
 
         Yields:
             list[SpooledMask]: The highest score of a track first, then the
-            higher score in the frame, then the lower number.
+            higher score in the frame, then the lower number; regions that
+            are not to be judged last.
         """
         size = [self.video.height, self.video.width]
         spool = self._open_spool()
@@ -143,10 +146,27 @@ class SpoolWriter(NumberedWriter):
                 int(track.labels[0]),
                 float(track.scores[0]),
                 int(track.start_frame),
+                bool(track.iscrowd),
             )
             for track in tracks
             if track.scores[0] >= self.score_thr
         }
+
+    def count_overlaps(
+        self, found: Sequence[SpooledMask], kept_pixels: int, kept: int
+    ) -> None:
+        """Remember in ``lost`` what a frame without overlaps loses.
+
+        Args:
+            found (Sequence[SpooledMask]): Its masks.
+            kept_pixels (int): Pixels that were written for them.
+            kept (int): Masks of which at least a pixel was written.
+        """
+        pixels = sum(area(item.mask) for item in found) - kept_pixels
+        if pixels:
+            self.lost['pixels where masks overlap'] += pixels
+        if len(found) > kept:
+            self.lost['masks wholly below others'] += len(found) - kept
 
     def _open_spool(self) -> IO[str]:
         if self._spool is None:
@@ -155,7 +175,8 @@ class SpoolWriter(NumberedWriter):
 
 
 def _priority(item: SpooledMask) -> tuple:
-    return -item.verdict.score, -item.score, item.verdict.number
+    verdict = item.verdict
+    return verdict.iscrowd, -verdict.score, -item.score, verdict.number
 
 
 def without_overlaps(found: Sequence[SpooledMask]) -> List[SpooledMask]:

@@ -8,12 +8,15 @@ from typing import Dict, Iterable, List, Sequence
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..structures.rle import decode
+from ..structures.frame_path import split_frame_path
+from ..structures.rle import area, decode
 from ..structures.video_track import StreamInfo, VideoTrack
 from ..utils.errors import OutputError
-from ..utils.fileio import disk_errors
+from ..utils.fileio import disk_errors, replace_folder
 from .base import RESULT_WRITERS
 from .frame_spool import SpooledMask, SpoolWriter
+
+VOID = 255  # value of pixels that are not judged
 
 
 def voc_palette() -> List[int]:
@@ -43,6 +46,9 @@ class IndexedPNGWriter(SpoolWriter):
     255 the files are 8-bit with the palette of DAVIS; a video with higher
     numbers gets 16-bit grey files throughout, up to 65535.
 
+    Crowds are 255 there, which DAVIS does not judge; they are left out of
+    16-bit files, and number 255 makes files 16-bit where there are crowds.
+
     Names follow the frames ('bear/00003.jpg' gives '00003.png'), or are
     five digits. Where masks overlap, the track of the higher score keeps
     the pixel. A folder of an earlier run is replaced as a whole.
@@ -71,8 +77,12 @@ class IndexedPNGWriter(SpoolWriter):
     def finish(self, tracks: Iterable[VideoTrack], length: int) -> Path:
         """Write the folder, see :meth:`ResultWriter.finish`."""
         verdicts = self.verdicts(tracks)
-        numbers = {verdict.number for verdict in verdicts.values()}
-        kind = self._pixel_type(max(numbers, default=0))
+        crowds = {k: v for k, v in verdicts.items() if v.iscrowd}
+        numbers = {v.number for k, v in verdicts.items() if k not in crowds}
+        kind = self._pixel_type(max(numbers, default=0) + bool(crowds))
+        if crowds and kind is not np.uint8:
+            self.lost['crowds'] += len(crowds)
+            verdicts = {k: v for k, v in verdicts.items() if k not in crowds}
         names = self._file_names(length)
         frames = self.iter_frames(verdicts)
         part = self.path.with_name(f'.{self.path.name}.part')
@@ -84,7 +94,7 @@ class IndexedPNGWriter(SpoolWriter):
                     image = self._paint(next(frames, []), kind)
                     _save(image, part / name)
                 self._check_folder()
-                _replace_folder(part, self.path)
+                replace_folder(part, self.path)
         finally:
             shutil.rmtree(part, ignore_errors=True)
             self.abort()
@@ -126,7 +136,10 @@ class IndexedPNGWriter(SpoolWriter):
         )
 
     def _file_names(self, length: int) -> List[str]:
-        stems = [Path(name).stem for name in self.frame_names(length)]
+        stems = [
+            Path(name).stem if split_frame_path(name) is None else f'{t:05d}'
+            for t, name in enumerate(self.frame_names(length))
+        ]
         seen: Dict[str, int] = {}
         for frame, stem in enumerate(stems):
             if seen.setdefault(stem, frame) != frame:
@@ -144,8 +157,22 @@ class IndexedPNGWriter(SpoolWriter):
         shape = (self.video.height, self.video.width)
         image: np.ndarray = np.zeros(shape, kind)
         for item in reversed(found):  # the first one wins: painted last
-            image[decode(item.mask)] = item.verdict.number
+            number = VOID if item.verdict.iscrowd else item.verdict.number
+            image[decode(item.mask)] = number
+        self._count(image, found)
         return image
+
+    def _count(self, image: np.ndarray, found: Sequence[SpooledMask]) -> None:
+        pixels = int(np.count_nonzero(image))
+        if len(found) < 2 or pixels == sum(area(item.mask) for item in found):
+            return
+        left = set(np.unique(image).tolist())
+        kept = [
+            item
+            for item in found
+            if item.verdict.iscrowd or item.verdict.number in left
+        ]
+        self.count_overlaps(found, pixels, len(kept))
 
 
 def _may_be_ours(path: str) -> bool:
@@ -164,13 +191,3 @@ def _save(image: np.ndarray, path: Path) -> None:
     if image.dtype == np.uint8:
         picture.putpalette(voc_palette())
     picture.save(path)
-
-
-def _replace_folder(new: Path, target: Path) -> None:
-    """Move a folder into its place; an older one goes when it is there."""
-    old = target.with_name(f'.{target.name}.old')
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        os.replace(target, old)
-    os.replace(new, target)
-    shutil.rmtree(old, ignore_errors=True)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import IO, Dict, Iterable, Mapping, Optional, Union
 
+from ..structures.rle import RLE, area, union
 from ..structures.video_track import VideoTrack
 from ..utils.errors import ConfigError, OutputError
 from ..utils.fileio import atomic_write, disk_errors
@@ -10,6 +11,7 @@ from .base import RESULT_WRITERS
 from .frame_spool import SpoolWriter, Verdict, without_overlaps
 
 _IGNORE = 10  # class of regions that are not judged
+_IGNORE_ID = 10000
 
 
 @RESULT_WRITERS.register_module(name='mots')
@@ -22,6 +24,8 @@ class MOTSWriter(SpoolWriter):
 
     A pixel belongs to one instance at most, readers refuse anything else:
     where masks overlap, the track of the higher score keeps the pixel.
+    Crowds are regions that are not judged: class 10 and id 10000, one line
+    for all of a frame.
 
     Args:
         path (str | Path): File to write; TrackEval wants the name of the
@@ -68,11 +72,16 @@ class MOTSWriter(SpoolWriter):
 
     def finish(self, tracks: Iterable[VideoTrack], length: int) -> Path:
         """Write the file, see :meth:`ResultWriter.finish`."""
+        found = self.verdicts(tracks)
         verdicts = {
             key: verdict
-            for key, verdict in self.verdicts(tracks).items()
-            if self._class_id(verdict.label) is not None
+            for key, verdict in found.items()
+            if verdict.iscrowd or self._class_id(verdict.label) is not None
         }
+        if len(found) > len(verdicts):
+            self.lost['tracks of classes without a class id'] += len(
+                found
+            ) - len(verdicts)
         factor = self._factor(verdicts)
         try:
             with disk_errors(self.path), atomic_write(self.path) as file:
@@ -86,14 +95,18 @@ class MOTSWriter(SpoolWriter):
     ) -> None:
         frames = self.iter_frames(verdicts)
         for time, found in enumerate(frames, self.first_frame):
-            for item in without_overlaps(found):
-                class_id = self._class_id(item.verdict.label) or 0
-                number = class_id * factor + item.verdict.number
-                height, width = item.mask['size']
-                file.write(
-                    f'{time} {number} {class_id} {height} {width} '
-                    f'{item.mask["counts"]}\n'
-                )
+            kept = without_overlaps(found)
+            pixels = sum(area(item.mask) for item in kept)
+            self.count_overlaps(found, pixels, len(kept))
+            for item in kept:
+                if not item.verdict.iscrowd:
+                    class_id = self._class_id(item.verdict.label) or 0
+                    number = class_id * factor + item.verdict.number
+                    file.write(_line(time, number, class_id, item.mask))
+            crowds = [item.mask for item in kept if item.verdict.iscrowd]
+            if crowds:
+                mask = union(crowds)
+                file.write(_line(time, _IGNORE_ID, _IGNORE, mask))
 
     def _class_id(self, label: int) -> Optional[int]:
         """Tell the class id of a label; None if it is not wanted."""
@@ -103,7 +116,8 @@ class MOTSWriter(SpoolWriter):
         return self.class_ids.get(self.classes[label]) if known else None
 
     def _factor(self, verdicts: Dict[int, Verdict]) -> int:
-        largest = max((v.number for v in verdicts.values()), default=0)
+        numbers = [v.number for v in verdicts.values() if not v.iscrowd]
+        largest = max(numbers, default=0)
         if self.id_style == 'plain':
             return 0
         if largest < 1000:
@@ -117,3 +131,8 @@ class MOTSWriter(SpoolWriter):
             video=self.video.name,
             fix='write with id_style="plain", or a higher score_thr',
         )
+
+
+def _line(time: int, number: int, class_id: int, mask: RLE) -> str:
+    height, width = mask['size']
+    return f'{time} {number} {class_id} {height} {width} {mask["counts"]}\n'

@@ -1,7 +1,10 @@
 """What formats have in common that are one file, written at the end."""
 
 import json
+import math
 from abc import abstractmethod
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import (
     IO,
@@ -25,23 +28,42 @@ from .base import ResultWriter
 
 
 class ShownMask(NamedTuple):
-    """A mask of at least one pixel.
+    """A mask of at least one pixel, or a box without a mask.
 
     Attributes:
         frame (int): 0-based.
-        rle (dict): Ready for json.
-        box (tuple[int]): Tight, half-open xyxy, pixels.
-        score (float): In this frame.
-        area (int): Pixels.
+        rle (dict, optional): Ready for json; None where there is only the
+            box.
+        box (tuple[float]): Half-open xyxy, pixels; integers if tight.
+        score (float, optional): In this frame; None where unknown.
+        area (int, optional): Pixels of the mask.
         time (float, optional): Of the frame, seconds.
     """
 
     frame: int
-    rle: Dict[str, Any]
-    box: Tuple[int, ...]
-    score: float
-    area: int
+    rle: Optional[Dict[str, Any]]
+    box: Tuple[float, ...]
+    score: Optional[float]
+    area: Optional[int]
     time: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class VideoPart:
+    """One video of a file that holds several.
+
+    Attributes:
+        info (StreamInfo): What is known of it.
+        tracks (Iterable[VideoTrack]): By ascending id; made anew by each
+            ``iter()``, so that only one video is held.
+        length (int): Number of frames.
+        id (int, optional): Of the video in its dataset.
+    """
+
+    info: StreamInfo
+    tracks: Iterable[VideoTrack]
+    length: int
+    id: Optional[int] = None
 
 
 class NumberedWriter(ResultWriter):
@@ -54,11 +76,16 @@ class NumberedWriter(ResultWriter):
     Args:
         path (str | Path): File or folder to write.
         id_offset (int): Added to ids. Defaults to 1.
+
+    Attributes:
+        lost (Counter): What the format could not hold, by description;
+            counted while writing.
     """
 
     def __init__(self, path: Union[str, Path], id_offset: int = 1) -> None:
         super().__init__(path)
         self.id_offset = id_offset
+        self.lost: Counter = Counter()
         self.classes: Tuple[str, ...] = ()
         self._video: Optional[StreamInfo] = None
 
@@ -144,25 +171,72 @@ class NumberedWriter(ResultWriter):
 
 
 class TrackFileWriter(NumberedWriter):
-    """Writes one file from the tracks; subclasses fill it."""
+    """Writes one file from the tracks; subclasses fill it.
+
+    Args:
+        path (str | Path): File to write.
+        id_offset (int): Added to ids. Defaults to 1.
+        tight_boxes (bool): Whether boxes are the tight ones around the
+            masks; else those of the tracks, as an annotation file gave
+            them. Defaults to True.
+
+    Attributes:
+        needs_masks (bool): Whether frames of which only the box is known
+            are left out.
+    """
+
+    needs_masks: bool = True
+
+    def __init__(
+        self,
+        path: Union[str, Path],
+        id_offset: int = 1,
+        tight_boxes: bool = True,
+    ) -> None:
+        super().__init__(path, id_offset)
+        self.tight_boxes = tight_boxes
 
     def shown(self, track: VideoTrack) -> Iterator[ShownMask]:
         """Walk over the masks of a track that have a pixel.
 
+        Boxes without a mask are among them, unless ``needs_masks``.
+
         Raises:
-            OutputError: If one is not of the size of the video.
+            OutputError: If a mask is not of the size of the video.
         """
         boxes = tight_boxes(track.masks)
         rows = zip(track.frames, track.masks, boxes, track.frame_scores)
         for i, (frame, mask, box, score) in enumerate(rows):
-            rle = self.plain_rle(mask, int(frame))
-            pixels = area(rle)
-            if pixels:
-                corners = tuple(int(value) for value in box)
-                time = None if track.times is None else float(track.times[i])
-                yield ShownMask(
-                    int(frame), rle, corners, float(score), pixels, time
-                )
+            rle = pixels = None
+            corners: Tuple[float, ...] = tuple(int(value) for value in box)
+            if mask is None:
+                if self.needs_masks:
+                    self.lost['boxes without a mask'] += 1
+                    continue
+            else:
+                rle = self.plain_rle(mask, int(frame))
+                pixels = area(rle)
+                if not pixels:
+                    continue
+            if mask is None or not self.tight_boxes:
+                corners = tuple(float(value) for value in track.bboxes[i])
+            time = None if track.times is None else float(track.times[i])
+            known = None if math.isnan(score) else float(score)
+            yield ShownMask(int(frame), rle, corners, known, pixels, time)
+
+    def visible(self, tracks: Iterable[VideoTrack]) -> Iterator[VideoTrack]:
+        """Leave out tracks of which nothing would be written."""
+        for track in tracks:
+            if any(
+                not self.needs_masks if mask is None else area(mask)
+                for mask in track.masks
+            ):
+                yield track
+                continue
+            boxes = sum(mask is None for mask in track.masks)
+            if boxes:
+                self.lost['boxes without a mask'] += boxes
+            self.lost['tracks without a mask'] += 1
 
     def finish(self, tracks: Iterable[VideoTrack], length: int) -> Path:
         """Complete the file, see :meth:`ResultWriter.finish`."""
@@ -177,7 +251,47 @@ class TrackFileWriter(NumberedWriter):
         """Fill the open file."""
 
 
-class CategoryWriter(TrackFileWriter):
+class VideosFileWriter(TrackFileWriter):
+    """Writes a file that can hold several videos."""
+
+    def write_videos(
+        self, parts: Sequence[VideoPart], classes: Sequence[str]
+    ) -> Path:
+        """Write a file of several videos, one in memory at a time.
+
+        Args:
+            parts (Sequence[VideoPart]): The videos.
+            classes (Sequence[str]): Name of every label.
+
+        Returns:
+            Path: What was written.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        if parts:
+            self.start(parts[0].info, classes)
+        self.classes = tuple(classes)
+        with disk_errors(self.path), atomic_write(self.path) as file:
+            self._write_videos(file, parts)
+        return self.path
+
+    def begin(self, part: VideoPart) -> VideoPart:
+        """Turn to the next video."""
+        self._video = part.info
+        return part
+
+    def _write(
+        self, file: IO[str], tracks: Iterable[VideoTrack], length: int
+    ) -> None:
+        self._write_videos(file, [VideoPart(self.video, tracks, length)])
+
+    @abstractmethod
+    def _write_videos(self, file: IO[str], parts: Sequence[VideoPart]) -> None:
+        """Fill the open file."""
+
+
+class CategoryWriter(VideosFileWriter):
     """Writes the ids of the categories of a dataset.
 
     Args:
@@ -186,6 +300,13 @@ class CategoryWriter(TrackFileWriter):
             such as ``category_ids`` of a dataset's meta information.
             Defaults to None: label + 1.
         id_offset (int): See :class:`NumberedWriter`. Defaults to 1.
+        tight_boxes (bool): See :class:`TrackFileWriter`. Defaults to True.
+        with_masks (bool): Whether to write masks; if not, boxes only, and
+            nothing that was derived from a mask but tight boxes. Defaults
+            to True.
+        category_entries (Sequence[dict], optional): Entry of ``categories``
+            of every label, with ``id`` and ``name``; written as they are,
+            and then they count, not ``category_ids``. Defaults to None.
     """
 
     def __init__(
@@ -193,9 +314,16 @@ class CategoryWriter(TrackFileWriter):
         path: Union[str, Path],
         category_ids: Optional[Sequence[int]] = None,
         id_offset: int = 1,
+        tight_boxes: bool = True,
+        with_masks: bool = True,
+        category_entries: Optional[Sequence[Dict[str, Any]]] = None,
     ) -> None:
-        super().__init__(path, id_offset)
+        super().__init__(path, id_offset, tight_boxes)
+        self.category_entries = category_entries
+        if category_entries is not None:
+            category_ids = [entry['id'] for entry in category_entries]
         self.category_ids = None if category_ids is None else [*category_ids]
+        self.with_masks = self.needs_masks = with_masks
 
     def category_id(self, label: int) -> int:
         """Tell the category of a label.
@@ -218,6 +346,8 @@ class CategoryWriter(TrackFileWriter):
 
     def categories(self, labels: Iterable[int]) -> List[Dict[str, Any]]:
         """List all categories, those of unnamed ``labels`` too."""
+        if self.category_entries is not None:
+            return [dict(entry) for entry in self.category_entries]
         # At least one: readers refuse an empty list.
         known = range(max(len(self.classes), 1))
         return [
@@ -255,13 +385,6 @@ class ListWriter:
         self._file.write('[]' if self._before == '[' else ']')
 
 
-def with_masks(tracks: Iterable[VideoTrack]) -> Iterator[VideoTrack]:
-    """Leave out tracks without a single pixel."""
-    for track in tracks:
-        if any(area(mask) for mask in track.masks):
-            yield track
-
-
 def to_text(data: Any) -> str:
     """Write compact json."""
     return json.dumps(data, separators=(',', ':'))
@@ -271,9 +394,3 @@ def class_name(classes: Sequence[str], label: int) -> str:
     """Name a class; 'class N' where there is no name."""
     label = int(label)
     return classes[label] if 0 <= label < len(classes) else f'class {label}'
-
-
-def to_xywh(bbox: Sequence[float]) -> List[float]:
-    """Turn a half-open xyxy box into [x, y, width, height]."""
-    x0, y0, x1, y1 = (float(v) for v in bbox)
-    return [x0, y0, x1 - x0, y1 - y0]

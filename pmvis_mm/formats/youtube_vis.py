@@ -1,19 +1,15 @@
 """YouTube-VIS json: results for its evaluation, or a dataset to read."""
 
+import math
 from pathlib import Path
-from typing import IO, Any, Dict, Iterable, List, Optional, Sequence, Union
+from typing import IO, Any, Dict, List, Optional, Sequence, Union
 
+from ..structures.mask_track import to_xywh
 from ..structures.rle import area, tight_boxes
 from ..structures.video_track import VideoTrack
-from ..utils.errors import OutputError
+from ..utils.errors import ConfigError, OutputError
 from .base import RESULT_WRITERS
-from .track_file import (
-    CategoryWriter,
-    ListWriter,
-    to_text,
-    to_xywh,
-    with_masks,
-)
+from .track_file import CategoryWriter, ListWriter, VideoPart, to_text
 
 
 @RESULT_WRITERS.register_module(name='json')
@@ -28,7 +24,9 @@ class YouTubeVISWriter(CategoryWriter):
     As a dataset: an object with ``videos``, ``categories`` and one entry of
     ``annotations`` for each track, of its best class. Boxes are the tight
     ones around the masks. ``score`` (of the track) and ``scores`` (of its
-    frames) are there for those who filter.
+    frames) are there for those who filter, unless they are unknown.
+    ``sources`` and ``annotated_bboxes`` are written where tracks have them,
+    as :class:`~pmvis_mm.structures.PseudoMaskSet` reads them.
 
     Args:
         path (str | Path): File to write.
@@ -39,6 +37,13 @@ class YouTubeVISWriter(CategoryWriter):
         id_offset (int): Added to ids of tracks to get those of annotations.
             Defaults to 1: an id of 0 stands for 'not matched' in COCO's
             evaluation.
+        keep_ids (bool): Whether ids are written as they are, even 0 and
+            negative ones. Defaults to False.
+        tight_boxes, with_masks, category_entries: See
+            :class:`~pmvis_mm.formats.track_file.CategoryWriter`.
+
+    Raises:
+        ConfigError: If results are to be written without masks.
     """
 
     suffix = '.json'
@@ -50,91 +55,137 @@ class YouTubeVISWriter(CategoryWriter):
         as_dataset: bool = False,
         category_ids: Optional[Sequence[int]] = None,
         id_offset: int = 1,
+        keep_ids: bool = False,
+        tight_boxes: bool = True,
+        with_masks: bool = True,
+        category_entries: Optional[Sequence[Dict[str, Any]]] = None,
     ) -> None:
-        super().__init__(path, category_ids, id_offset)
+        super().__init__(
+            path,
+            category_ids,
+            id_offset,
+            tight_boxes,
+            with_masks,
+            category_entries,
+        )
+        if not (as_dataset or with_masks):
+            raise ConfigError(
+                'results without masks: the format is nothing but masks',
+                fix='set as_dataset=True',
+            )
         self.video_id = video_id
         self.as_dataset = as_dataset
+        self.keep_ids = keep_ids
 
-    def _write(
-        self, file: IO[str], tracks: Iterable[VideoTrack], length: int
-    ) -> None:
+    def number(self, track_id: int) -> int:
+        """Tell the number of a track in files, see the base class."""
+        return int(track_id) if self.keep_ids else super().number(track_id)
+
+    def _write_videos(self, file: IO[str], parts: Sequence[VideoPart]) -> None:
         if self.as_dataset:
-            self._write_dataset(file, tracks, length)
+            self._write_dataset(file, parts)
         else:
-            self._write_results(file, tracks, length)
+            self._write_results(file, parts)
+
+    def _id(self, part: VideoPart) -> int:
+        return self.video_id if part.id is None else part.id
 
     def _write_results(
-        self, file: IO[str], tracks: Iterable[VideoTrack], length: int
+        self, file: IO[str], parts: Sequence[VideoPart]
     ) -> None:
         results = ListWriter(file)
-        for track in with_masks(tracks):
-            masks = to_text(self._segmentations(track, length))
-            for label, score in zip(track.labels, track.scores):
-                head = to_text(
-                    dict(
-                        video_id=self.video_id,
-                        category_id=self.category_id(label),
-                        score=float(score),
+        for part in map(self.begin, parts):
+            for track in self.visible(part.tracks):
+                masks = to_text(self._segmentations(track, part.length))
+                for label, score in zip(track.labels, track.scores):
+                    head = to_text(
+                        dict(
+                            video_id=self._id(part),
+                            category_id=self.category_id(label),
+                            score=float(score),
+                        )
                     )
-                )
-                results.add_text(f'{head[:-1]},"segmentations":{masks}}}')
+                    results.add_text(f'{head[:-1]},"segmentations":{masks}}}')
         results.close()
 
     def _write_dataset(
-        self, file: IO[str], tracks: Iterable[VideoTrack], length: int
+        self, file: IO[str], parts: Sequence[VideoPart]
     ) -> None:
-        if not length:
+        videos = [self._video_entry(part) for part in map(self.begin, parts)]
+        file.write(f'{{"videos":{to_text(videos)},\n"annotations":')
+        annotations = ListWriter(file)
+        labels = set()
+        for part in map(self.begin, parts):
+            for track in self.visible(part.tracks):
+                labels.add(int(track.labels[0]))
+                annotations.add(self._annotation(track, part))
+        annotations.close()
+        file.write(f',\n"categories":{to_text(self.categories(labels))}}}')
+
+    def _video_entry(self, part: VideoPart) -> Dict[str, Any]:
+        if not part.length:
             raise OutputError(
                 'a dataset cannot hold a video without frames',
                 file=self.path,
                 video=self.video.name,
                 fix='leave this video out',
             )
-        video = dict(
-            id=self.video_id,
-            width=self.video.width,
-            height=self.video.height,
-            length=length,
-            file_names=self.frame_names(length),
-        )
-        file.write(f'{{"videos":[{to_text(video)}],\n"annotations":')
-        annotations = ListWriter(file)
-        labels = set()
-        for track in with_masks(tracks):
-            labels.add(int(track.labels[0]))
-            annotations.add(self._annotation(track, length))
-        annotations.close()
-        file.write(f',\n"categories":{to_text(self.categories(labels))}}}')
-
-    def _annotation(self, track: VideoTrack, length: int) -> Dict[str, Any]:
-        masks = self._segmentations(track, length)
-        boxes = tight_boxes(masks)
-        scores: List[Optional[float]] = [None] * length
-        for frame, score in zip(track.frames, track.frame_scores):
-            scores[frame] = float(score)
         return dict(
-            id=self.number(track.id),
-            video_id=self.video_id,
-            category_id=self.category_id(track.labels[0]),
-            iscrowd=0,
+            id=self._id(part),
             width=self.video.width,
             height=self.video.height,
-            length=length,
-            bboxes=[
-                None if mask is None else to_xywh(box)
-                for mask, box in zip(masks, boxes)
-            ],
+            length=part.length,
+            file_names=self.frame_names(part.length),
+        )
+
+    def _annotation(
+        self, track: VideoTrack, part: VideoPart
+    ) -> Dict[str, Any]:
+        empty: List[Any] = [None] * part.length
+        masks = self._segmentations(track, part.length)
+        given, scores, sources = list(empty), list(empty), list(empty)
+        for i, frame in enumerate(track.frames):
+            given[frame] = to_xywh(track.bboxes[i].tolist())
+            score = float(track.frame_scores[i])
+            scores[frame] = None if math.isnan(score) else score
+            sources[frame] = track.sources and track.sources[i]
+        boxes = given
+        if self.tight_boxes:
+            tight = tight_boxes(masks)
+            boxes = [
+                given[t] if mask is None else to_xywh(tight[t])
+                for t, mask in enumerate(masks)
+            ]
+        entry: Dict[str, Any] = dict(
+            id=self.number(track.id),
+            video_id=self._id(part),
+            category_id=self.category_id(track.labels[0]),
+            iscrowd=int(track.iscrowd),
+            width=self.video.width,
+            height=self.video.height,
+            length=part.length,
+        )
+        if not self.with_masks:
+            return dict(entry, bboxes=boxes)
+        entry.update(
+            # A loader that finds a box expects a mask.
+            bboxes=[mask and box for box, mask in zip(boxes, masks)],
             segmentations=masks,
             areas=[None if mask is None else area(mask) for mask in masks],
-            score=float(track.scores[0]),
-            scores=scores,
         )
+        if any(score is not None for score in scores):
+            entry.update(score=float(track.scores[0]), scores=scores)
+        if track.sources is not None:
+            entry.update(sources=sources, annotated_bboxes=given)
+        elif any(mask is None for mask in track.masks):
+            entry.update(annotated_bboxes=given)
+        return entry
 
     def _segmentations(
         self, track: VideoTrack, length: int
     ) -> List[Optional[Dict[str, Any]]]:
         masks: List[Optional[Dict[str, Any]]] = [None] * length
         for frame, rle in zip(track.frames, track.masks):
-            if area(rle):
+            if rle is not None and area(rle):
                 masks[frame] = self.plain_rle(rle, int(frame))
         return masks

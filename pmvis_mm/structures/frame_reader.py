@@ -1,53 +1,19 @@
 """Reading frames one at a time, with errors that name the frame."""
 
-import io
 import os
 from collections import OrderedDict
 from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 import mmengine.fileio as fileio
 import numpy as np
-from mmengine.fileio.backends import LocalBackend
-from PIL import Image, ImageOps
+from mmengine.fileio.backends import BaseStorageBackend, LocalBackend
 
 from ..utils.errors import FrameError
+from .frame_decoding import decode_frame
+from .frame_path import split_frame_path
+from .packed_frames import PackedFrames
 from .video_annotations import VideoInfo
-
-
-def decode_frame(content: bytes) -> np.ndarray:
-    """Decode an encoded image completely.
-
-    Pillow is used because OpenCV silently fills the missing part of a
-    truncated file with grey.
-
-    Args:
-        content (bytes): The bytes of a JPEG, PNG, ... file.
-
-    Returns:
-        np.ndarray: uint8, (H, W, 3), BGR, upright as its EXIF tag says.
-
-    Raises:
-        OSError: If the bytes are truncated or not an image, or pixels are
-            floats or of 32 bits, whose range nobody knows.
-    """
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            rgb = _to_rgb(ImageOps.exif_transpose(image), image.format)
-    except (SyntaxError, ValueError, EOFError, IndexError) as reason:
-        # What Pillow raises for a broken chunk depends on the format.
-        raise OSError(str(reason)) from reason
-    return np.ascontiguousarray(rgb[..., ::-1])
-
-
-def _to_rgb(image: Image.Image, kind: Optional[str]) -> np.ndarray:
-    deep = image.mode == 'I' and kind in ('PNG', 'PPM')
-    if deep or image.mode.startswith('I;16'):
-        # Pillow would clip grey of 16 bits at 255, not scale it.
-        grey = np.asarray(image).astype(np.int64) >> 8
-        return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
-    if image.mode in ('I', 'F'):
-        raise OSError(f'pixels of mode {image.mode}, not of 8 or 16 bits')
-    return np.asarray(image.convert('RGB'))
+from .video_frames import read_video_frame
 
 
 def read_frame(
@@ -60,7 +26,8 @@ def read_frame(
     """Read and decode one frame.
 
     Args:
-        path (str): File or URL, as mmengine's file backends take it.
+        path (str): File or URL, as mmengine's file backends take it; or a
+            frame of a video file, 'clip.mp4#17'.
         size (tuple[int], optional): Expected (height, width), pixels.
         video (object, optional): Id of the video, for the messages.
         frame (object, optional): 0-based index, for the messages.
@@ -75,21 +42,25 @@ def read_frame(
     """
     where: Dict[str, Any] = dict(file=path, video=video, frame=frame)
     try:
-        content = fileio.get(path, backend_args=backend_args)
+        image = _decode_path(path, backend_args)
     except FileNotFoundError:
         raise _missing(**where) from None
+    except FrameError as error:
+        # Storages and videos do not know which frame of which video it is.
+        where['file'] = error.file or path
+        if frame is None:
+            where['frame'] = error.frame
+        raise FrameError(error.problem, fix=error.fix, **where) from error
+    except _NotAnImage as reason:
+        raise FrameError(
+            f'frame is truncated or not an image ({reason})',
+            fix='extract or copy this frame again',
+            **where,
+        ) from reason
     except OSError as reason:
         raise FrameError(
             f'frame cannot be read ({reason.strerror or reason})',
             fix='check that the path names a readable image',
-            **where,
-        ) from reason
-    try:
-        image = decode_frame(content)
-    except OSError as reason:
-        raise FrameError(
-            f'frame is truncated or not an image ({reason})',
-            fix='extract or copy this frame again',
             **where,
         ) from reason
     if size is not None and image.shape[:2] != tuple(size):
@@ -101,6 +72,42 @@ def read_frame(
             **where,
         )
     return image
+
+
+class _NotAnImage(OSError):
+    """Bytes were read but do not decode."""
+
+
+def _decode_path(
+    path: str, backend_args: Optional[Dict[str, Any]]
+) -> np.ndarray:
+    """Decode an image, or a frame of a video file."""
+    in_video = split_frame_path(path)
+    if in_video is not None:
+        backend = _backend(path, backend_args)
+        if isinstance(backend, LocalBackend):
+            return read_video_frame(*in_video)
+        if not isinstance(backend, PackedFrames):
+            raise FrameError(
+                f'{type(backend).__name__} gives no frames of video files',
+                file=path,
+                fix='copy the video to a local disk, or pack its frames with '
+                'tools/dataset_converters/pack_frames.py',
+            )
+    content = fileio.get(path, backend_args=backend_args)
+    try:
+        return decode_frame(content)
+    except OSError as reason:
+        raise _NotAnImage(str(reason)) from reason
+
+
+def _backend(
+    path: str, backend_args: Optional[Dict[str, Any]]
+) -> BaseStorageBackend:
+    """The file backend; one for all, as opening an archive takes time."""
+    return fileio.get_file_backend(
+        path, backend_args=backend_args, enable_singleton=True
+    )
 
 
 def _missing(file: str, video: Any, frame: Any) -> FrameError:
@@ -197,6 +204,8 @@ class FrameReader:
     ) -> None:
         """Look for all frames without reading them.
 
+        Of video files it is not told how many frames they have.
+
         Args:
             listed (dict, optional): Names of the files in folders that were
                 listed before; folders are added. Readers whose frames share
@@ -212,9 +221,12 @@ class FrameReader:
                 raise _missing(path, self.video.id, t)
 
     def _exists(self, path: str, listed: Dict[str, Set[str]]) -> bool:
-        backend = fileio.get_file_backend(path, backend_args=self.backend_args)
+        backend = _backend(path, self.backend_args)
         if not isinstance(backend, LocalBackend):
             return backend.exists(path)
+        in_video = split_frame_path(path)
+        if in_video is not None:
+            path = in_video[0]
         # One listing per folder is far cheaper than one look per frame on
         # network disks.
         folder, name = os.path.split(path)

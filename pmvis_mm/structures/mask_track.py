@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..utils.errors import MaskSetError
 from .rle import RLE, area
@@ -26,6 +26,9 @@ class MaskTrack:
         sources (list): Per frame the name of the source, None without mask.
         scores (list): Per frame the agreement (SCM) or quality in [0, 1];
             None where unknown.
+        iscrowd (bool): Whether the annotation stands for a group.
+        interpolated (list[int], optional): Per frame 1 if the annotated box
+            was interpolated, else 0; None if the annotations do not tell.
     """
 
     id: int
@@ -35,6 +38,8 @@ class MaskTrack:
     boxes: List[Optional[Box]]
     sources: List[Optional[str]]
     scores: List[Optional[float]]
+    iscrowd: bool = False
+    interpolated: Optional[List[int]] = None
 
     @classmethod
     def empty_like(cls, track: Union[BoxTrack, 'MaskTrack']) -> 'MaskTrack':
@@ -48,6 +53,8 @@ class MaskTrack:
             boxes=list(track.boxes),
             sources=[None] * length,
             scores=[None] * length,
+            iscrowd=track.iscrowd,
+            interpolated=track.interpolated and list(track.interpolated),
         )
 
     @property
@@ -82,6 +89,8 @@ class MaskTrack:
             list(self.boxes),
             list(self.sources),
             list(self.scores),
+            self.iscrowd,
+            self.interpolated and list(self.interpolated),
         )
 
     def to_json(self, video: VideoInfo) -> Dict[str, Any]:
@@ -99,20 +108,33 @@ class MaskTrack:
             id=self.id,
             video_id=self.video_id,
             category_id=self.category_id,
-            iscrowd=0,
+            iscrowd=int(self.iscrowd),
             width=video.width,
             height=video.height,
             length=video.length,
-            bboxes=[_to_xywh(box) for box in shown],
+            bboxes=[to_xywh(box) for box in shown],
             segmentations=self.masks,
             areas=[None if m is None else area(m) for m in self.masks],
             sources=self.sources,
             scores=self.scores,
-            annotated_bboxes=[_to_xywh(box) for box in self.boxes],
+            annotated_bboxes=[to_xywh(box) for box in self.boxes],
+            **(
+                {'interpolated': self.interpolated}
+                if self.interpolated
+                else {}
+            ),
         )
 
 
-def _to_xywh(box: Optional[Box]) -> Optional[List[float]]:
+def to_xywh(box: Optional[Sequence[float]]) -> Optional[List[float]]:
+    """Turn a half-open xyxy box into [x, y, width, height].
+
+    Args:
+        box (Sequence[float], optional): Pixels.
+
+    Returns:
+        list[float], optional: Rounded to 0.0001 pixels; None for None.
+    """
     if box is None:
         return None
     # Corners are rounded before they are subtracted, so that boxes survive

@@ -72,6 +72,8 @@ class BoxTrack:
         occlusion (Any): What the file says of it, unchecked (OVIS: one word
             per frame); None unless masks were asked for: box supervision
             has no use for it.
+        interpolated (list[int], optional): Per frame 1 if the box was not
+            drawn but interpolated, else 0; None if the file does not tell.
     """
 
     id: int
@@ -81,6 +83,7 @@ class BoxTrack:
     segmentations: Optional[List[Optional[RLE]]] = None
     iscrowd: bool = False
     occlusion: Any = None
+    interpolated: Optional[List[int]] = None
 
 
 @dataclass
@@ -145,11 +148,12 @@ def parse_annotations(
     data: Any,
     file: Optional[str] = None,
     with_masks: bool = False,
-    clip_boxes: bool = False,
+    clip_boxes: Optional[bool] = False,
 ) -> VideoAnnotations:
     """Check the content of a YouTube-VIS style file.
 
-    Arguments and errors as in :meth:`VideoAnnotations.from_file`.
+    Arguments and errors as in :meth:`VideoAnnotations.from_file`; with
+    ``clip_boxes=None`` boxes stay as they are, inside the frame or not.
     """
     entries, categories, annotations = index_lists(data, file)
     videos = {key: _parse_video(entry, file) for key, entry in entries.items()}
@@ -212,7 +216,7 @@ class _TrackReader:
         videos: Dict[int, VideoInfo],
         categories: Dict[int, Any],
         file: Optional[str],
-        clip_boxes: bool,
+        clip_boxes: Optional[bool],
     ) -> None:
         self.entry, self.file, self.clip = entry, file, clip_boxes
         video_id = entry.get('video_id')
@@ -261,7 +265,12 @@ class _TrackReader:
             masks,
             bool(self.entry.get('iscrowd', 0)),
             self.entry.get('occlusion') if with_masks else None,
+            self._interpolated(),
         )
+
+    def _interpolated(self) -> Optional[List[int]]:
+        marks = self._per_frame('interpolated')
+        return None if marks is None else [int(bool(v)) for v in marks]
 
     def _per_frame(self, key: str) -> Optional[list]:
         values = self.entry.get(key)
@@ -304,6 +313,8 @@ class _TrackReader:
         return self._clip(frame, raw, (x, y, x + w, y + h))
 
     def _clip(self, frame: int, raw: Any, box: Box) -> Box:
+        if self.clip is None:
+            return box
         width, height = self.video.width, self.video.height
         x0, y0 = max(box[0], 0.0), max(box[1], 0.0)
         x1, y1 = min(box[2], float(width)), min(box[3], float(height))

@@ -8,7 +8,7 @@ anyway. Both decode the same formats on the CPU of any system.
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Optional, Tuple, Union
+from typing import Any, List, NoReturn, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -41,16 +41,21 @@ class VideoCapture:
 
     Args:
         source (str | int): File, URL, or index of a camera.
+        num_threads (int, optional): Of the decoder; its own choice by
+            default.
 
     Raises:
         FrameError: If there is nothing that can be opened.
     """
 
-    def __init__(self, source: Union[str, int]) -> None:
+    def __init__(
+        self, source: Union[str, int], num_threads: Optional[int] = None
+    ) -> None:
         self.source = source
         if _is_file(source):
             _check_file(str(source))
-        self._capture = _open(source)
+        threads = [cv2.CAP_PROP_N_THREADS, num_threads]
+        self._capture = _open(source, threads if num_threads else ())
         if not self._capture.isOpened():
             self._capture.release()
             _refuse(source)
@@ -76,6 +81,14 @@ class VideoCapture:
             bool: False when there are no more.
         """
         return bool(self._capture.grab())
+
+    def seek(self, frame: int) -> None:
+        """Move near a frame, as OpenCV guesses it from the frame rate.
+
+        Args:
+            frame (int): 0-based. What comes next may be another one.
+        """
+        self._capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
 
     @property
     def time(self) -> float:
@@ -108,7 +121,31 @@ def scan_video(path: Union[str, Path]) -> VideoFacts:
     Raises:
         FrameError: If it is missing, empty or no video.
     """
-    path = os.fspath(path)
+    times, claimed, claimed_fps = _scan(os.fspath(path))
+    count = len(times)
+    span = max(times) - min(times) if count > 1 else 0.0
+    fps = (count - 1) / span if span > 0 else claimed_fps
+    duration = max(claimed, 0) / claimed_fps if claimed_fps > 0 else 0.0
+    return VideoFacts(count, span, fps, duration)
+
+
+def packet_times(path: Union[str, Path]) -> List[float]:
+    """Read the time stamps of all frames without decoding them.
+
+    Args:
+        path (str | Path): A video file.
+
+    Returns:
+        list[float]: Seconds, ascending; one per packet.
+
+    Raises:
+        FrameError: If it is missing, empty or no video.
+    """
+    return sorted(_scan(os.fspath(path))[0])
+
+
+def _scan(path: str) -> Tuple[List[float], float, float]:
+    """Read times of packets, claimed number of frames and rate."""
     _check_file(path)
     capture = _open(path, [cv2.CAP_PROP_FORMAT, -1])
     try:
@@ -116,17 +153,12 @@ def scan_video(path: Union[str, Path]) -> VideoFacts:
             _refuse(path)
         claimed = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         claimed_fps = capture.get(cv2.CAP_PROP_FPS)
-        count, first, last = 0, float('inf'), 0.0
+        times: List[float] = []  # in the order of decoding
         while capture.grab():
-            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            # Packets are in the order of decoding.
-            count, first, last = count + 1, min(first, time), max(last, time)
+            times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
     finally:
         capture.release()
-    span = last - first if count > 1 else 0.0
-    fps = (count - 1) / span if span > 0 else claimed_fps
-    duration = max(claimed, 0) / claimed_fps if claimed_fps > 0 else 0.0
-    return VideoFacts(count, span, fps, duration)
+    return times, claimed, claimed_fps
 
 
 def lacks_tail(facts: VideoFacts, count: int, last_time: float) -> bool:

@@ -33,7 +33,7 @@ class StreamInfo:
 
 @dataclass
 class VideoTrack:
-    """One instance through a whole video, as a model predicted it.
+    """One instance through a whole video, of a model or of a file.
 
     ``labels`` and ``scores`` are verdicts about the whole track, the best
     first: models that judge tracks (IDOL) give several classes to one track.
@@ -45,12 +45,18 @@ class VideoTrack:
         start_frame (int): Masks of earlier frames do not count for the
             verdicts; ``frames`` begins here or later.
         frames (np.ndarray): int64, (n, ), 0-based and ascending: the frames
-            where the instance has a mask.
-        masks (tuple[RLE]): n compressed RLE, counts are ``str``.
-        bboxes (np.ndarray): float32, (n, 4), half-open xyxy, pixels.
-        frame_scores (np.ndarray): float32, (n, ).
+            where the instance has a mask, or at least a box.
+        masks (tuple[RLE | None]): n compressed RLE, counts are ``str``.
+            None where only the box is known: annotations, never a model.
+        bboxes (np.ndarray): float32, (n, 4), half-open xyxy, pixels;
+            float64 from files.
+        frame_scores (np.ndarray): float32, (n, ); NaN where unknown.
         times (np.ndarray, optional): float64, (n, ), seconds; None where
             there is no clock.
+        iscrowd (bool): Whether it stands for a group, or for a region that
+            is not to be judged.
+        sources (tuple[str | None], optional): n names of what made the
+            masks; None as a whole where nobody tells.
     """
 
     id: int
@@ -58,7 +64,9 @@ class VideoTrack:
     scores: Tuple[float, ...]
     start_frame: int
     frames: np.ndarray
-    masks: Tuple[RLE, ...]
+    masks: Tuple[Optional[RLE], ...]
     bboxes: np.ndarray
     frame_scores: np.ndarray
     times: Optional[np.ndarray] = None
+    iscrowd: bool = False
+    sources: Optional[Tuple[Optional[str], ...]] = None

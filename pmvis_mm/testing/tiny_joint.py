@@ -8,10 +8,9 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from mmengine.config import Config, ConfigDict
 
-from ..datasets.metainfo import DATASET_CLASSES
 from ..datasets.shapes_vis import write_shapes_vis
 from ..utils.fileio import dump_json, load_json
-from .tiny_coco import write_tiny_coco_clips
+from .tiny_downloads import official_categories, write_coco_download
 from .tiny_maskfree import TINY_MASKFREE
 from .tiny_runs import plain_config_text
 
@@ -68,26 +67,9 @@ def write_tiny_joint(root: Path) -> None:
         folder = root / _VIDEOS / name
         write_shapes_vis(folder, number, num_frames=4, size=SIZE, seed=seed)
         content = load_json(folder / 'instances.json')
-        content['categories'] = _categories(_VIDEOS)
+        content['categories'] = official_categories(_VIDEOS)
         dump_json(content, root / _VIDEOS / f'{name}.json')
-    images = root / _COCO / 'train2017'
-    content = write_tiny_coco_clips(root / _COCO, num_images=3, size=SIZE)
-    (root / _COCO / 'images').rename(images)
-    content['categories'] = _categories(_COCO)
-    names = DATASET_CLASSES[_COCO]
-    for annotation in content['annotations']:
-        # The squares, or the triangle.
-        name = 'person' if annotation['category_id'] == 2 else 'dog'
-        annotation['category_id'] = names.index(name) + 1
-    file = 'annotations/instances_train2017.json'
-    dump_json(content, root / _COCO / file)
-
-
-def _categories(dataset: str) -> List[Dict[str, Any]]:
-    return [
-        dict(id=number, name=name)
-        for number, name in enumerate(DATASET_CLASSES[dataset], 1)
-    ]
+    write_coco_download(root / _COCO, size=SIZE)
 
 
 def write_tiny_config(

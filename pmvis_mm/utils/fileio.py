@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,6 +92,47 @@ def _refused(path: Path, error: OSError) -> OutputError:
         file=path,
         fix='choose another output folder or make this one writable',
     )
+
+
+@contextmanager
+def atomic_folder(path: PathLike) -> Iterator[Path]:
+    """Give a folder to write to; it moves to ``path`` when complete.
+
+    Args:
+        path (str | Path): Target; a folder that is there is replaced as a
+            whole.
+
+    Yields:
+        Path: An empty folder beside it, renamed on success and removed on
+        failure.
+
+    Raises:
+        OutputError: If the disk refuses.
+    """
+    path = Path(path)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = tempfile.mkdtemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        yield Path(part)
+        with disk_errors(path):
+            # mkdtemp makes folders private; honour the umask instead.
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(part, 0o777 & ~umask)
+            replace_folder(Path(part), path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Move a folder into its place; an older one goes when it is there."""
+    old = target.with_name(f'.{target.name}.old')
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(new, target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -53,6 +53,18 @@ def leaf(folder, root, dataset, pipeline):
             'train/JPEGImages/',
         ),
         ('ovis', 'box_720p', 'annotations_train.json', 'train/'),
+        (
+            'youtube_vis_2022',
+            'box',
+            'train/instances.json',
+            'train/JPEGImages/',
+        ),
+        (
+            'bdd100k_mots',
+            'full_720p',
+            'annotations/mots_train.json',
+            'images/seg_track_20/train/',
+        ),
         ('own', 'box', 'train/boxes.json', 'train/JPEGImages/'),
     ],
 )
@@ -86,7 +98,7 @@ def test_bases_join_and_read_the_official_layout(
 def test_validation_is_in_test_mode(config_root):
     for name in (*DATASET_CLASSES, 'own'):
         path = config_root / f'_base_/datasets/{name}.py'
-        if name in ('youtube_vis_2022', 'coco'):  # no such config
+        if name == 'coco':  # no such config
             assert not path.exists()
             continue
         cfg = Config.fromfile(path)

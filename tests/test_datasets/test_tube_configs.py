@@ -10,7 +10,7 @@ from torch import nn
 from pmvis_mm.datasets.metainfo import DATASET_CLASSES
 from pmvis_mm.registry import DATASETS
 from pmvis_mm.testing.leak import find_masks
-from pmvis_mm.testing.tiny_coco import write_tiny_coco_clips
+from pmvis_mm.testing.tiny_downloads import write_coco_download
 from pmvis_mm.testing.tiny_vis import write_tiny_vis
 from pmvis_mm.utils.fileio import dump_json
 
@@ -66,22 +66,6 @@ def write_videos(root, train, val, version):
         (root / 'made/JPEGImages').rename(target)
 
 
-def write_images(root):
-    """Write tiny images laid out as the download of COCO; cars."""
-    data = write_tiny_coco_clips(root, num_images=4)
-    used = [i for i in range(1, 91) if i not in GAPS]
-    data['categories'] = [
-        dict(id=i, name=name) for i, name in zip(used, DATASET_CLASSES['coco'])
-    ]
-    for entry in data['annotations']:
-        entry['category_id'] = 3
-    dump_json(data, root / 'annotations/instances_train2017.json')
-    (root / 'images').rename(root / 'train2017')
-
-
-GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
-
-
 def load(dataloader, batch_size=2):
     dataloader.update(
         num_workers=0, persistent_workers=False, batch_size=batch_size
@@ -102,7 +86,7 @@ def test_joint_batches_are_clips_of_images_or_of_videos(
     )
     data = cfg.train_dataloader.dataset.datasets
     assert [d.supervision for d in data] == ['full', 'box']
-    write_images(tmp_path / 'coco')
+    write_coco_download(tmp_path / 'coco', ('car', 'car'))
     write_videos(tmp_path / 'vis', data[1].ann_file, cfg.val_ann_file, version)
     data[0].data_root, data[1].data_root = (
         str(tmp_path / name) for name in ('coco', 'vis')
@@ -210,7 +194,7 @@ def test_images_from_boxes_at_large_scale_jitter(tmp_path, config_root):
         dataset='coco_clips',
         pipeline='coco_image_box',
     )
-    write_images(tmp_path / 'coco')
+    write_coco_download(tmp_path / 'coco', ('car', 'car'))
     cfg.train_dataloader.dataset.data_root = str(tmp_path / 'coco')
     dataset = load(cfg.train_dataloader).dataset
     sides, boxes = [], 0
@@ -233,7 +217,7 @@ def test_images_from_boxes_at_large_scale_jitter(tmp_path, config_root):
 
 def test_pseudo_clips_move(tmp_path, config_root):
     cfg = Config.fromfile(config_root / '_base_/pipelines/coco_pseudo_clip.py')
-    write_images(tmp_path)
+    write_coco_download(tmp_path, ('car', 'car'))
     dataset = DATASETS.build(
         dict(
             type='COCOClipDataset',

@@ -121,7 +121,7 @@ class ResizeVISFrame(Resize):
         long_edge, short_edge = _parse_scale(self.scale)
         old = image.shape[:2]
         new = shortest_edge_size(old, short_edge, long_edge)
-        results['img'] = _resize(image, new, Image.Resampling.BILINEAR)
+        results['img'] = resize_pixels(image, new, Image.Resampling.BILINEAR)
         results['img_shape'] = new
         results['scale_factor'] = (new[1] / old[1], new[0] / old[0])
         results['keep_ratio'] = True
@@ -133,14 +133,14 @@ class ResizeVISFrame(Resize):
         masks = results['gt_masks'].masks
         resized = np.zeros((len(masks), height, width), masks.dtype)
         for target, mask in zip(resized, masks):
-            target[:] = _resize(
+            target[:] = resize_pixels(
                 mask, (height, width), Image.Resampling.NEAREST
             )
         results['gt_masks'] = BitmapMasks(resized, height, width)
 
     def _resize_seg(self, results: dict) -> None:
         if results.get('gt_seg_map') is not None:
-            results['gt_seg_map'] = _resize(
+            results['gt_seg_map'] = resize_pixels(
                 results['gt_seg_map'],
                 results['img_shape'],
                 Image.Resampling.NEAREST,
@@ -174,9 +174,18 @@ def _is_length(value: Any) -> bool:
     return isinstance(value, int) and value > 0
 
 
-def _resize(
+def resize_pixels(
     image: np.ndarray, size: Tuple[int, int], resample: int
 ) -> np.ndarray:
-    """Resize to (height, width)."""
+    """Resize with Pillow.
+
+    Args:
+        image (np.ndarray): uint8, (H, W) or (H, W, 3).
+        size (tuple[int]): New height and width, pixels.
+        resample (int): One of ``Image.Resampling``.
+
+    Returns:
+        np.ndarray: uint8, of that size.
+    """
     resized = Image.fromarray(image).resize((size[1], size[0]), resample)
     return np.array(resized)

@@ -1,7 +1,8 @@
 """Opening files of other tools, with errors that say what they are."""
 
+import json
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
 from ...utils.errors import AnnotationError
 from .sniffing import looks_like
@@ -36,6 +37,29 @@ def read_text(path: Union[str, Path], title: str) -> str:
             'the file is empty', file=path, fix='export it again'
         )
     return text
+
+
+def read_json(path: Union[str, Path], title: str) -> Any:
+    """Read a json file in UTF-8, with or without byte order mark.
+
+    Args:
+        path (str | Path): The file.
+        title (str): Name of the format that is expected, for messages.
+
+    Returns:
+        Any: The content; may hold NaN and infinity.
+
+    Raises:
+        AnnotationError: If it is missing, empty, cut off or no json; names
+            the format that it looks like.
+    """
+    text = read_text(path, title)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as reason:
+        raise wrong_format(
+            path, title, f'no json, or cut off ({reason})'
+        ) from None
 
 
 def wrong_format(

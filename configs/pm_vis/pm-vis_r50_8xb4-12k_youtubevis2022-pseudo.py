@@ -1,0 +1,34 @@
+# PM-VIS with ResNet-50, trained on boxes and pseudo masks of YouTube-VIS 2022.
+# The training set is that of 2021, and the schedule ours, not of a paper.
+_base_ = [
+    '../_base_/models/idol_r50.py',
+    '../_base_/methods/pm-vis.py',
+    '../_base_/datasets/youtube_vis_2022.py',
+    '../_base_/pipelines/pseudo.py',
+    '../_base_/schedules/idol_12k.py',
+    '../_base_/default_runtime.py',
+]
+# ===Frequently modified parameters===
+# COCO-trained weights, see configs/idol/README.md.
+load_from = 'checkpoints/idol_r50_coco.pth'
+# Masks made by a labelling run on the boxes of data_root.
+pseudo_ann_file = 'youtube_vis_2022_pseudo_masks.json'
+
+# ===Unmodified in most cases===
+model = dict(
+    data_preprocessor=dict(similarity=_base_.similarity),
+    mask_head=dict(mask_losses=_base_.mask_losses),
+)
+train_dataloader = dict(
+    dataset=dict(
+        supervision='pseudo',
+        pseudo_ann_file=pseudo_ann_file,
+        pipeline=_base_.train_pipeline,
+    ),
+)
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    outfile_prefix='work_dirs/pm-vis_r50_8xb4-12k_youtubevis2022-pseudo/val'
+)
+test_evaluator = val_evaluator

@@ -1,0 +1,336 @@
+"""Masks in the text files and PNG folders of MOTS."""
+
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
+
+from ...structures.label_image import encode_labels, read_label_image
+from ...structures.rle import from_any, tight_boxes, union
+from ...utils.errors import AnnotationError
+from .base import ANNOTATION_READERS, AnnotationReader, ImportedVideo
+from .files import wrong_format
+from .label_folders import LabelFolderReader, Region
+from .sequences import (
+    SequenceFiles,
+    describe_sequence,
+    find_sequences,
+    number_names,
+    read_labels,
+    read_rows,
+)
+from .sightings import Sighting, frame_at, join_sightings
+
+if TYPE_CHECKING:
+    from .frame_folders import FrameFolders
+
+IGNORE = 10  # class of regions that are not judged
+_PER_CLASS = 1000  # id = class * 1000 + number
+_MOTS_CLASSES = {1: 'car', 2: 'pedestrian'}
+
+Names = Union[Mapping[int, str], Sequence[str], None]
+
+
+@ANNOTATION_READERS.register_module(name='mots')
+class MOTSReader(AnnotationReader):
+    """Reads masks of tracks from text, one line for each mask and frame.
+
+    ``time_frame id class_id img_height img_width rle``, separated by white
+    space. Class 10 (id 10000) are regions that are not to be judged; more
+    than one of a frame are united. Source: Voigtlaender et al., `MOTS
+    <https://arxiv.org/abs/1902.03604>`_, and the format of its data page.
+
+    Boxes are the tight ones of the masks, half-open xyxy in pixels. Masks
+    may overlap; those without a pixel are left out. Ids stay as they are
+    (class * 1000 + number in public data). A line that occurs twice counts
+    once.
+
+    Args:
+        source (str | Path): A table, the folder of a sequence
+            (``gt/gt.txt``), a folder of such folders, or a folder of tables
+            ``<sequence>.txt``.
+        frames (FrameFolders, optional): See :class:`AnnotationReader`.
+        first_frame (int, optional): Number of the first frame. Defaults to
+            None: 1, as in MOTSChallenge; KITTI MOTS needs 0.
+        class_names (Mapping[int, str] | Sequence[str], optional): Names of
+            the class ids; a sequence names 1, 2, ... without 10, as
+            ``MOTSWriter`` numbers the classes of a model. Defaults to None:
+            1 is 'car' and 2 'pedestrian', as in the public data.
+    """
+
+    title = 'MOTS text'
+    default_first_frame = 1
+
+    def __init__(
+        self,
+        source: Union[str, Path],
+        frames: Optional['FrameFolders'] = None,
+        first_frame: Optional[int] = None,
+        class_names: Names = None,
+    ) -> None:
+        super().__init__(source, frames, first_frame)
+        self.class_names = mots_names(class_names)
+        self._declared = class_names is not None
+
+    def videos(self) -> Iterator[ImportedVideo]:
+        """Read the videos, see :meth:`AnnotationReader.videos`."""
+        for sequence in find_sequences(self.source, self.title):
+            yield self._read(sequence)
+
+    def classes(self) -> Optional[Tuple[str, ...]]:
+        """Tell the classes that were given; None otherwise."""
+        return declared(self.class_names) if self._declared else None
+
+    def _read(self, sequence: SequenceFiles) -> ImportedVideo:
+        video = describe_sequence(sequence, self.frames, self.first_frame)
+        length = video.length
+        if length is None and video.file_names is not None:
+            length = len(video.file_names)
+        found: List[Sighting] = []
+        ignored: Dict[Tuple[int, int], int] = {}
+        size: Optional[List[int]] = None
+        for where, fields in read_rows(sequence.file, self.title):
+            numbers = self._numbers(sequence, where, fields, size is None)
+            time, key, class_id, height, width = numbers
+            if size is not None and size != [height, width]:
+                raise self._error(
+                    sequence,
+                    f'{where}: size {[height, width]} differs from '
+                    f'{size} (height, width) of the lines above',
+                )
+            size = [height, width]
+            frame = frame_at(
+                time,
+                self.first_frame,
+                length,
+                where,
+                sequence.file,
+                sequence.name,
+            )
+            seen = self._sighting(
+                sequence, where, (key, frame, class_id), size, fields[5]
+            )
+            if seen is None:
+                continue
+            if not seen.iscrowd:
+                found.append(seen)
+                continue
+            place = ignored.setdefault((key, frame), len(found))
+            if place == len(found):
+                found.append(seen)
+            else:
+                found[place] = _unite(found[place], seen)
+        if size is not None:
+            video.height, video.width = size
+        video.tracks = join_sightings(found, sequence.file, sequence.name)
+        return video
+
+    def _numbers(
+        self,
+        sequence: SequenceFiles,
+        where: str,
+        fields: List[str],
+        first: bool,
+    ) -> List[int]:
+        problem = None
+        if len(fields) != 6:
+            problem = f'{len(fields)} columns, not 6'
+        elif not all(field.isdecimal() for field in fields[:5]):
+            problem = f'{" ".join(fields[:5])!r} are not five whole numbers'
+        elif '0' in (fields[3].strip('0') or '0', fields[4].strip('0') or '0'):
+            problem = 'height or width is 0'
+        if problem is None:
+            return [int(field) for field in fields[:5]]
+        if first:
+            raise wrong_format(
+                sequence.file, self.title, f'{where}: {problem}'
+            )
+        raise self._error(sequence, f'{where}: {problem}')
+
+    def _sighting(
+        self,
+        sequence: SequenceFiles,
+        where: str,
+        numbers: Tuple[int, int, int],
+        size: List[int],
+        counts: str,
+    ) -> Optional[Sighting]:
+        key, frame, class_id = numbers
+        try:
+            name = mots_name(class_id, self.class_names)
+            mask = from_any(dict(size=size, counts=counts), *size)
+        except ValueError as reason:
+            raise self._error(
+                sequence, f'{where}: {reason}', frame, key
+            ) from None
+        if mask is None:
+            return None
+        x0, y0, x1, y1 = tight_boxes([mask])[0].tolist()
+        return Sighting(
+            key,
+            frame,
+            (x0, y0, x1, y1),
+            name,
+            iscrowd=class_id == IGNORE,
+            mask=mask,
+            where=where,
+        )
+
+    def _error(
+        self,
+        sequence: SequenceFiles,
+        problem: str,
+        frame: Optional[int] = None,
+        instance: Optional[int] = None,
+    ) -> AnnotationError:
+        return AnnotationError(
+            problem,
+            file=sequence.file,
+            video=sequence.name,
+            frame=frame,
+            instance=instance,
+            fix='correct this line; the file may be cut off',
+        )
+
+
+@ANNOTATION_READERS.register_module(name='mots_png')
+class MOTSPNGReader(LabelFolderReader):
+    """Reads masks from images of 16 bits, one for each frame.
+
+    The value of a pixel is class * 1000 + number of the instance, 0 is
+    background, class 10 (10000) is not to be judged. Source: Voigtlaender
+    et al., `MOTS <https://arxiv.org/abs/1902.03604>`_, and the format of
+    its data page.
+
+    Files belong to the frames of the same name, see
+    :class:`LabelFolderReader`. Boxes are the tight ones of the masks,
+    half-open xyxy in pixels.
+
+    Args:
+        source (str | Path): Folder ``instances``, the folder around it, or
+            the folder of one video.
+        frames (FrameFolders, optional): See :class:`AnnotationReader`.
+        first_frame (int, optional): Number of the first frame of a video
+            file. Defaults to None: 0.
+        class_names (Mapping[int, str] | Sequence[str], optional): Names of
+            the class ids; a sequence names 1, 2, ... without 10. Defaults
+            to None: those of ``labels.txt`` beside the images (CVAT and
+            Datumaro write it), else 1 is 'car' and 2 'pedestrian'.
+    """
+
+    title = 'MOTS PNG folder'
+    inner = ('instances',)
+
+    def __init__(
+        self,
+        source: Union[str, Path],
+        frames: Optional['FrameFolders'] = None,
+        first_frame: Optional[int] = None,
+        class_names: Names = None,
+    ) -> None:
+        super().__init__(source, frames, first_frame)
+        self._given = class_names
+        self._names = mots_names(class_names)
+        self._declared = class_names is not None
+
+    def classes(self) -> Optional[Tuple[str, ...]]:
+        """Tell the classes of ``class_names`` or ``labels.txt``."""
+        return declared(self._names) if self._declared else None
+
+    def begin(self, name: str, folder: Path) -> None:
+        """Look for names of classes."""
+        if self._given is not None:
+            return
+        # Datumaro numbers without a gap for class 10, if it has ten or more.
+        listed = read_labels(folder / 'x') or read_labels(folder)
+        if listed is not None:
+            self._names = number_names(listed) or {}
+            if len(listed) < IGNORE:
+                self._names.setdefault(IGNORE, 'ignored')
+            self._declared = True
+
+    def regions(
+        self, path: Path, name: str, frame: int
+    ) -> Tuple[Tuple[int, int], List[Region]]:
+        """Split an image, see :meth:`LabelFolderReader.regions`."""
+        labels = read_label_image(str(path), name, frame, allow_16_bit=True)
+        found = []
+        for key, mask in encode_labels(labels).items():
+            class_id = key // _PER_CLASS
+            try:
+                category = mots_name(class_id, self._names)
+            except ValueError as reason:
+                raise AnnotationError(
+                    f'value {key}: {reason}',
+                    file=path,
+                    video=name,
+                    frame=frame,
+                    fix='give class_names={number: name}; images whose '
+                    'values are plain numbers of objects are read as '
+                    '"davis"',
+                ) from None
+            iscrowd = class_id == IGNORE
+            found.append(Region(key, mask, category, iscrowd))
+        height, width = labels.shape
+        return (height, width), found
+
+
+def mots_names(names: Names) -> Dict[int, str]:
+    """Number the names of classes as MOTS does.
+
+    Args:
+        names (Mapping[int, str] | Sequence[str], optional): A sequence
+            names 1, 2, ... without 10; None stands for the public data.
+
+    Returns:
+        dict: Class id to name.
+    """
+    if names is None:
+        return dict(_MOTS_CLASSES)
+    if isinstance(names, Mapping):
+        return number_names(names) or {}
+    return {n + (n >= IGNORE): str(name) for n, name in enumerate(names, 1)}
+
+
+def mots_name(class_id: int, names: Mapping[int, str]) -> Optional[str]:
+    """Name a class.
+
+    Args:
+        class_id (int): As in the file.
+        names (Mapping[int, str]): See :func:`mots_names`.
+
+    Returns:
+        str, optional: None for regions that are not judged.
+
+    Raises:
+        ValueError: If it has no name.
+    """
+    if class_id in names:
+        return names[class_id]
+    if class_id == IGNORE:
+        return None
+    raise ValueError(
+        f'class {class_id} has no name; known are {sorted(names)}: give '
+        'class_names'
+    )
+
+
+def declared(names: Mapping[int, str]) -> Tuple[str, ...]:
+    """List the names of classes by number, but for the ignored one."""
+    return tuple(names[n] for n in sorted(names) if n != IGNORE)
+
+
+def _unite(first: Sighting, second: Sighting) -> Sighting:
+    """Join two regions that are not judged."""
+    masks = [seen.mask for seen in (first, second) if seen.mask is not None]
+    mask = union(masks)
+    x0, y0, x1, y1 = tight_boxes([mask])[0].tolist()
+    return first._replace(mask=mask, box=(x0, y0, x1, y1))

@@ -1,0 +1,231 @@
+"""YouTube-VIS json: a dataset, or the results of a model on one."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+
+from ...evaluation.functional.results_check import load_results
+from ...structures.rle import RLE, tight_boxes
+from ...structures.video_annotations import (
+    BoxTrack,
+    VideoAnnotations,
+    VideoInfo,
+    parse_annotations,
+)
+from ...utils.errors import AnnotationError, ConfigError, ResultsError
+from ...utils.fileio import load_json
+from .base import (
+    ANNOTATION_READERS,
+    AnnotationReader,
+    ImportedTrack,
+    ImportedVideo,
+)
+from .files import wrong_format
+from .frame_folders import FrameFolders
+from .sniffing import looks_like
+
+
+@ANNOTATION_READERS.register_module(name='youtube_vis')
+class YouTubeVISReader(AnnotationReader):
+    """Reads YouTube-VIS 2019/2021/2022, OVIS, and what this package writes.
+
+    A dataset is an object with ``videos``, ``categories`` and
+    ``annotations`` (``bboxes`` in xywh, pixels, half-open: x + w is the
+    column behind the last one). Results are a list of ``video_id``,
+    ``category_id``, ``score`` and ``segmentations``; the tracks of a video
+    are numbered from 1 by their place in the list, boxes are the tight ones
+    of the masks, and every frame has the score of its track.
+
+    Frames are named in the file, so that ``first_frame`` has no meaning.
+
+    Args:
+        source (str | Path): Json of a dataset or of results.
+        frames (FrameFolders, optional): Frames on disk.
+        first_frame (int, optional): Must be None.
+        ann_file (str | Path, optional): For results, the dataset that the
+            model was run on, which knows the videos and classes.
+        min_score (float): Of results to read. Defaults to 0: all.
+    """
+
+    title = 'YouTube-VIS json'
+
+    def __init__(
+        self,
+        source: Union[str, Path],
+        frames: Optional[FrameFolders] = None,
+        first_frame: Optional[int] = None,
+        ann_file: Optional[Union[str, Path]] = None,
+        min_score: float = 0.0,
+    ) -> None:
+        super().__init__(source, frames, first_frame)
+        if first_frame:
+            raise ConfigError(
+                f'first_frame={first_frame} but this format names frames, it '
+                'does not number them',
+                file=source,
+                fix='leave it out (--first-frame)',
+            )
+        self.ann_file = ann_file
+        self.min_score = min_score
+        self._classes: Optional[Tuple[str, ...]] = None
+
+    def videos(self) -> Iterator[ImportedVideo]:
+        """Read the videos, see :meth:`AnnotationReader.videos`."""
+        if self.ann_file is None:
+            data = self._load(self.source)
+            truth = self._parse(data, self.source)
+        else:
+            data = None
+            truth = self._parse(self._load(self.ann_file), self.ann_file)
+        names = self._class_names(truth)
+        self._classes = tuple(names.values())
+        if data is None:
+            tracks = self._results(truth, names)
+        else:
+            tracks = self._tracks(truth, data, names)
+        titles = _video_names(truth)
+        for key, video in truth.videos.items():
+            yield ImportedVideo(
+                titles[key],
+                tracks.pop(key),
+                video.width,
+                video.height,
+                video.length,
+                list(video.file_names),
+                str(self.source),
+            )
+
+    def classes(self) -> Optional[Tuple[str, ...]]:
+        """Tell the categories, by ascending id."""
+        return self._classes
+
+    # ------------------------------------------------------------ reading
+    def _load(self, path: Union[str, Path]) -> Any:
+        if Path(path).is_file():
+            found = looks_like(path)
+            if found not in (None, self.title):
+                raise wrong_format(path, self.title, 'other keys')
+        return load_json(path)
+
+    def _parse(self, data: Any, path: Union[str, Path]) -> VideoAnnotations:
+        if isinstance(data, list):
+            raise AnnotationError(
+                'a list, as results are; they do not tell videos and classes',
+                file=path,
+                fix='name the annotations that the model was run on (option '
+                'ann_file: --option ann_file=FILE)',
+            )
+        # Boxes are checked and clipped when they are assembled.
+        return parse_annotations(
+            data, str(path), with_masks=True, clip_boxes=None
+        )
+
+    def _class_names(self, truth: VideoAnnotations) -> Dict[int, str]:
+        names: Dict[int, str] = {}
+        for entry in sorted(truth.categories, key=lambda c: c['id']):
+            name = entry.get('name', str(entry['id']))
+            if not isinstance(name, str) or name in names.values():
+                raise AnnotationError(
+                    f'category {entry["id"]} has the name {name!r}, which is '
+                    'no text or that of another one',
+                    file=truth.file,
+                    fix='give every category a name of its own',
+                )
+            names[entry['id']] = name
+        return names
+
+    def _tracks(
+        self, truth: VideoAnnotations, data: Any, names: Dict[int, str]
+    ) -> Dict[int, List[ImportedTrack]]:
+        raw = {entry['id']: entry for entry in data.get('annotations') or ()}
+        return {
+            key: [
+                self._track(track, raw[track.id], names[track.category_id])
+                for track in tracks
+            ]
+            for key, tracks in truth.tracks.items()
+        }
+
+    def _track(
+        self, track: BoxTrack, entry: Dict[str, Any], name: str
+    ) -> ImportedTrack:
+        marks = track.interpolated or ()
+        return ImportedTrack(
+            track.id,
+            name,
+            {t: box for t, box in enumerate(track.boxes) if box is not None},
+            _present(track.segmentations or ()),
+            {t for t, mark in enumerate(marks) if mark},
+            track.iscrowd,
+            self._scores(track, entry),
+        )
+
+    def _scores(
+        self, track: BoxTrack, entry: Dict[str, Any]
+    ) -> Dict[int, float]:
+        values = entry.get('scores')
+        if values is None:
+            return {}
+        good = isinstance(values, list) and len(values) == len(track.boxes)
+        if not good or not all(
+            value is None or type(value) in (int, float) for value in values
+        ):
+            raise AnnotationError(
+                '"scores" are no list of a number or null for every frame',
+                file=self.source,
+                video=track.video_id,
+                instance=track.id,
+                fix='correct them or leave them out',
+            )
+        return {t: float(v) for t, v in enumerate(values) if v is not None}
+
+    def _results(
+        self, truth: VideoAnnotations, names: Dict[int, str]
+    ) -> Dict[int, List[ImportedTrack]]:
+        try:
+            results = load_results(self.source, truth)
+        except ResultsError as error:
+            raise AnnotationError(
+                error.problem,
+                file=error.file,
+                video=error.video,
+                frame=error.frame,
+                instance=error.instance,
+                fix=error.fix,
+            ) from None
+        tracks: Dict[int, List[ImportedTrack]] = {k: [] for k in truth.videos}
+        for entry in results:
+            own = tracks[entry['video_id']]
+            if entry['score'] >= self.min_score:
+                name = names[int(entry['category_id'])]
+                own.append(_found_track(len(own) + 1, name, entry))
+        return tracks
+
+
+def _present(masks: Any) -> Dict[int, RLE]:
+    return {t: mask for t, mask in enumerate(masks) if mask is not None}
+
+
+def _found_track(
+    number: int, name: str, entry: Dict[str, Any]
+) -> ImportedTrack:
+    masks = _present(entry['segmentations'])
+    boxes = tight_boxes(list(masks.values())).tolist()
+    score = float(entry['score'])
+    return ImportedTrack(
+        number,
+        name,
+        {t: (box[0], box[1], box[2], box[3]) for t, box in zip(masks, boxes)},
+        masks,
+        scores=dict.fromkeys(masks, score),
+    )
+
+
+def _video_names(truth: VideoAnnotations) -> Dict[int, str]:
+    """Name videos by their folders; add the id where these are shared."""
+    folders: Dict[int, VideoInfo] = truth.videos
+    counts = Counter(video.name for video in folders.values())
+    return {
+        key: video.name if counts[video.name] == 1 else f'{video.name}#{key}'
+        for key, video in folders.items()
+    }
