@@ -1,5 +1,6 @@
 """Box supervision never sees a mask."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,41 @@ from pmvis_mm.testing.tiny_vis import write_tiny_vis
 pytestmark = pytest.mark.usefixtures('default_scope')
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
+
+
+def says_box(path):
+    """Whether a config or one of its bases sets supervision='box'."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.keyword) and node.arg == 'supervision':
+            if getattr(node.value, 'value', None) == 'box':
+                return True
+        if isinstance(node, ast.Assign) and any(
+            getattr(target, 'id', '') == '_base_' for target in node.targets
+        ):
+            bases = ast.literal_eval(node.value)
+            bases = [bases] if isinstance(bases, str) else bases
+            if any(says_box((path.parent / b).resolve()) for b in bases):
+                return True
+    return False
+
+
+def is_box_config(path):
+    """Whether a name or a text says that only boxes are seen."""
+    name = path.relative_to(CONFIGS).as_posix()
+    if name.startswith(('_base_/datasets', 'labeling')):
+        return False
+    return 'box' in name or says_box(path)
+
+
 BOX_CONFIGS = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')
-    if 'box' in path.relative_to(CONFIGS).as_posix()
+    if is_box_config(path)
+)
+LEAVES = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.parts
 )
 PSEUDO_CONFIGS = sorted(
     path.relative_to(CONFIGS).as_posix()
@@ -69,25 +101,91 @@ def retarget(dataset, root):
             dataset.pop(key, None)
 
 
+def parts_of(dataset):
+    """All datasets of a config that read a file, also wrapped ones."""
+    if isinstance(dataset, (list, tuple)):
+        return [part for item in dataset for part in parts_of(item)]
+    inner = [dataset[k] for k in ('dataset', 'datasets') if k in dataset]
+    if inner:
+        return parts_of(inner)
+    return [dataset] if 'ann_file' in dataset else []
+
+
+def supervisions(config):
+    """What the datasets that a config trains with may see."""
+    loader = config.get('train_dataloader')
+    parts = parts_of(loader.dataset) if loader else []
+    return {part.get('supervision') for part in parts}
+
+
 @pytest.mark.parametrize('name', BOX_CONFIGS)
 def test_train_sample_of_box_config_has_no_mask(name, tiny):
     config = Config.fromfile(CONFIGS / name)
     if config.get('train_dataloader'):
         cfg = config.train_dataloader.dataset
         retarget(cfg, tiny)
-        dataset = DATASETS.build(cfg)
-        dataset.full_init()
+        # Of a mixture with masks of other data the part with boxes only.
+        mixed = supervisions(config) != {'box'}
+        parts = [p for p in parts_of(cfg) if p.get('supervision') == 'box']
+        datasets = [DATASETS.build(p) for p in (parts if mixed else [cfg])]
     elif config.get('train_pipeline'):
         kind = 'COCOClipDataset' if 'coco' in name else 'VISDataset'
-        dataset = build(tiny, 'box', config.train_pipeline, kind)
+        datasets = [build(tiny, 'box', config.train_pipeline, kind)]
     else:
         pytest.skip('config does not train')
-    boxes = 0
+    assert datasets, f'{name} trains without box supervision'
+    for dataset in datasets:
+        dataset.full_init()
+        assert find_masks(dataset.metainfo) == []
+        boxes = 0
+        for index in range(len(dataset)):
+            sample = dataset[index]
+            assert find_masks(sample) == []
+            frames = sample['data_samples']
+            boxes += sum(len(frame.gt_instances) for frame in frames)
+        assert boxes > 0
+
+
+def test_names_and_supervision_agree():
+    """Whatever a file is called, and whatever computes its values."""
+    seen = 0
+    for name in LEAVES:
+        kinds = supervisions(Config.fromfile(CONFIGS / name))
+        named = any(
+            field.endswith('-box') for field in Path(name).stem.split('_')
+        )
+        assert named == (kinds == {'box'}), name
+        assert (name in BOX_CONFIGS) == ('box' in kinds), name
+        seen += named
+    assert seen > 30
+    assert {
+        'idol_boxinst/idol-boxinst_r50_8xb2-12k_bdd100k-box.py',
+        'maskfreevis/maskfreevis_r50_8xb2-8k_youtubevis2022-box.py',
+        'maskfreevis/maskfreevis_r50_8xb2-70k_coco-youtubevis2019-joint.py',
+    } <= set(BOX_CONFIGS)
+
+
+LABELING = [name for name in LEAVES if name.startswith('labeling/')]
+
+
+@pytest.mark.parametrize('name', LABELING)
+def test_labelling_sees_no_mask_of_the_annotations(name, tiny):
+    config = Config.fromfile(CONFIGS / name)
+    if config.get('test_dataloader') is None:
+        pytest.skip('a pipeline of other configs')
+    cfg = config.test_dataloader.dataset
+    assert cfg.type == 'LabelVideoDataset'
+    cfg.update(
+        ann_file=str(tiny / 'instances.json'),
+        img_prefix=str(tiny / 'JPEGImages'),
+    )
+    cfg.pop('priors', None)  # masks that were made before, from boxes
+    dataset = DATASETS.build(cfg)
+    assert len(dataset) == 2
     for index in range(len(dataset)):
-        sample = dataset[index]
-        assert find_masks(sample) == []
-        boxes += sum(len(s.gt_instances) for s in sample['data_samples'])
-    assert boxes > 0
+        video = dataset[index]
+        assert len(video.tracks) == 2
+        assert find_masks(video) == []
 
 
 def test_there_is_a_box_pipeline():

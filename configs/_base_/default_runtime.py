@@ -23,6 +23,7 @@ custom_hooks = [
     dict(type='LossWarmupHook'),
     dict(type='NonFiniteLossHook'),
     dict(type='RandomStateHook'),
+    dict(type='SplitOverlapHook'),
 ]
 env_cfg = dict(
     cudnn_benchmark=False,

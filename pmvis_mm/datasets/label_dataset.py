@@ -4,9 +4,10 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from torch.utils.data import Dataset
 
+from ..checking.automatic import load_checked_annotations
 from ..labeling.label_video import LabelVideo, TracksById
 from ..registry import DATASETS
-from ..structures import PseudoMaskSet, VideoAnnotations
+from ..structures import PseudoMaskSet
 from ..structures.frame_reader import FrameReader
 from ..utils.errors import AnnotationError
 
@@ -27,6 +28,10 @@ class LabelVideoDataset(Dataset):
             refusing them. Defaults to False.
         check_frames (bool): Check at once that every frame file exists.
             Defaults to True.
+        check_annotations (bool): Check the file as a whole, as
+            ``tools/analysis_tools/check_dataset.py --box-only`` does without
+            images: errors are raised with their number, warnings are logged
+            once. On the main process only. Defaults to True.
         backend_args (dict, optional): Of mmengine's file client.
 
     Raises:
@@ -42,10 +47,11 @@ class LabelVideoDataset(Dataset):
         priors: Optional[Mapping[str, str]] = None,
         clip_boxes: bool = False,
         check_frames: bool = True,
+        check_annotations: bool = True,
         backend_args: Optional[dict] = None,
     ) -> None:
-        self.annotations = VideoAnnotations.from_file(
-            ann_file, with_masks=False, clip_boxes=clip_boxes
+        self.annotations = load_checked_annotations(
+            ann_file, clip_boxes=clip_boxes, check=check_annotations
         )
         if not self.annotations.num_boxes:
             raise AnnotationError(

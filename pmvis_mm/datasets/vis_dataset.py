@@ -7,6 +7,8 @@ from mmdet.datasets import BaseVideoDataset
 from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
+from ..checking.automatic import load_checked_annotations, load_checked_masks
+from ..checking.splits import frame_keys
 from ..registry import DATASETS
 from ..structures import (
     RLE,
@@ -64,6 +66,11 @@ class VISDataset(BaseVideoDataset):
             mmdet's own models need. Not for 'box'. Defaults to False.
         check_frames (bool): Look for all frame files when the dataset is
             built. Defaults to True.
+        check_annotations (bool): Check the files as a whole, as
+            ``tools/analysis_tools/check_dataset.py`` does without images:
+            errors are raised with their number, warnings are logged once.
+            On the main process only; with 'box', no mask is looked at.
+            Defaults to True.
         frame_fraction (float): Share of the frames of each video to train
             with, in (0, 1], spread evenly, at least one. Frames keep their
             ``frame_id``; ``video_length`` counts those that are left.
@@ -94,6 +101,7 @@ class VISDataset(BaseVideoDataset):
         clip_boxes: bool = False,
         drop_unmasked: bool = False,
         check_frames: bool = True,
+        check_annotations: bool = True,
         frame_fraction: float = 1.0,
         video_fraction: float = 1.0,
         fraction_seed: int = 0,
@@ -112,6 +120,7 @@ class VISDataset(BaseVideoDataset):
         self.clip_boxes = clip_boxes
         self.drop_unmasked = drop_unmasked
         self.check_frames = check_frames
+        self.check_annotations = check_annotations
         super().__init__(ann_file=ann_file, **kwargs)
 
     def _join_prefix(self) -> None:
@@ -148,6 +157,7 @@ class VISDataset(BaseVideoDataset):
         if not self.test_mode:
             data_list = self._take_fractions(data_list)
             self._check_trainable(data_list)
+        self.frame_keys = frame_keys(data_list)
         return data_list
 
     def _take_fractions(self, data_list: List[dict]) -> List[dict]:
@@ -192,15 +202,16 @@ class VISDataset(BaseVideoDataset):
         masks: Optional[PseudoMaskSet] = None
         boxes: Union[PseudoMaskSet, VideoAnnotations]
         if self.supervision == 'pseudo' and self.pseudo_ann_file is None:
-            boxes = masks = PseudoMaskSet.load(self.ann_file)
+            boxes = masks = self._read_masks(self.ann_file)
         else:
-            boxes = VideoAnnotations.from_file(
+            boxes = load_checked_annotations(
                 self.ann_file,
                 with_masks=self.supervision == 'full',
                 clip_boxes=self.clip_boxes,
+                check=self.check_annotations,
             )
             if self.pseudo_ann_file is not None:
-                masks = PseudoMaskSet.load(self.pseudo_ann_file)
+                masks = self._read_masks(self.pseudo_ann_file)
                 masks.validate(boxes)
         masks_by_id = {track.id: track.masks for track in masks or ()}
         tracks: Dict[int, List[_Track]] = {key: [] for key in boxes.videos}
@@ -216,6 +227,9 @@ class VISDataset(BaseVideoDataset):
                 )
             )
         return boxes.videos, boxes.categories, tracks
+
+    def _read_masks(self, path: str) -> PseudoMaskSet:
+        return load_checked_masks(path, self.check_annotations)
 
     def _set_metainfo(self, categories: List[Dict[str, Any]]) -> None:
         resolved = resolve_categories(

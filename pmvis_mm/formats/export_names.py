@@ -51,7 +51,9 @@ def file_stems(names: Sequence[str]) -> List[str]:
     Returns:
         list[str]: One for each.
     """
-    parts = [[p for p in name.split('/') if p not in ('', '.')] for name in names]
+    parts = [
+        [p for p in name.split('/') if p not in ('', '.')] for name in names
+    ]
     stems = [_safe(p[-1] if p else '') for p in parts]
     if len({stem.lower() for stem in stems}) < len(stems):
         stems = [_safe('_'.join(p)) for p in parts]

@@ -2,7 +2,7 @@
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple, Type
 
 from ..utils.errors import ConfigError
 from .base import RESULT_WRITERS, ResultWriter
@@ -48,12 +48,12 @@ class ExportRule:
         return found + (['layout'] if len(self.layouts) > 1 else [])
 
     @property
-    def writer_class(self) -> type:
+    def writer_class(self) -> Type[ResultWriter]:
         """Class of the writer."""
         return RESULT_WRITERS.get(self.writer)
 
     @property
-    def _drawn(self) -> set:
+    def _drawn(self) -> Set[str]:
         """Pictures have a threshold of their own, by frame."""
         return {'score_thr'} if self.writer_class.needs_images else set()
 
@@ -88,6 +88,7 @@ RULES: Dict[str, ExportRule] = dict(
     ),
     mot=ExportRule(
         'mot',
+        dict(style='gt'),
         layouts=dict(sequences='{}/gt/gt.txt', files='{}.txt'),
         max_id=_FLOAT_ID,
         boxes=True,
@@ -103,7 +104,8 @@ RULES: Dict[str, ExportRule] = dict(
         'cvat',
         layouts=dict(files='{}.xml'),
         max_id=_FLOAT_ID,
-        lacks=('scores',),
+        boxes=True,
+        lacks=('names of frames', 'scores', 'crowds'),
     ),
     mp4=ExportRule('mp4', layouts=dict(files='{}.mp4'), max_id=_FLOAT_ID),
     webm=ExportRule('webm', layouts=dict(files='{}.webm'), max_id=_FLOAT_ID),
@@ -155,8 +157,3 @@ def check_options(
             fix=f'choose from {[*rule.layouts]}',
         )
     return chosen, rule.layouts.get(layout, '')
-
-
-def needs_images(writers: List[ResultWriter]) -> bool:
-    """Tell whether one of the writers paints on frames."""
-    return any(writer.needs_images for writer in writers)

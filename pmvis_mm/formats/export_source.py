@@ -202,7 +202,7 @@ def _result_track(
     )
 
 
-def open_source(
+def load_source(
     path: PathLike, ann_file: Optional[PathLike] = None
 ) -> ExportSource:
     """Read what is to be exported from a file.
@@ -291,6 +291,7 @@ def _track(
         m if m and area(m) else None for m in (masks[t] for t in shown)
     )
     corners = tight_boxes(rles)
+    marks = track.interpolated
     for i, t in enumerate(shown):
         if boxes[t] is not None:
             corners[i] = boxes[t]
@@ -304,4 +305,5 @@ def _track(
         bboxes=corners,
         frame_scores=np.full(len(shown), np.nan),
         iscrowd=track.iscrowd,
+        interpolated=None if marks is None else {*np.flatnonzero(marks)},
     )

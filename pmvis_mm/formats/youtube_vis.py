@@ -25,8 +25,9 @@ class YouTubeVISWriter(CategoryWriter):
     ``annotations`` for each track, of its best class. Boxes are the tight
     ones around the masks. ``score`` (of the track) and ``scores`` (of its
     frames) are there for those who filter, unless they are unknown.
-    ``sources`` and ``annotated_bboxes`` are written where tracks have them,
-    as :class:`~pmvis_mm.structures.PseudoMaskSet` reads them.
+    ``sources``, ``annotated_bboxes`` and ``interpolated`` are written where
+    tracks have them, as :class:`~pmvis_mm.structures.PseudoMaskSet` reads
+    them.
 
     Args:
         path (str | Path): File to write.
@@ -165,6 +166,10 @@ class YouTubeVISWriter(CategoryWriter):
             height=self.video.height,
             length=part.length,
         )
+        if track.interpolated is not None:
+            entry['interpolated'] = [
+                int(t in track.interpolated) for t in range(part.length)
+            ]
         if not self.with_masks:
             return dict(entry, bboxes=boxes)
         entry.update(

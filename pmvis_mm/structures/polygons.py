@@ -12,7 +12,7 @@ Ring = NDArray[np.float64]
 
 
 def mask_polygons(
-    rle: RLE, tolerance: float = 1.0, holes: bool = True
+    rle: RLE, tolerance: float = 1.0, min_area: float = 0.0
 ) -> List[Ring]:
     """Draw a mask as polygons, one for each of its pieces.
 
@@ -30,8 +30,8 @@ def mask_polygons(
         rle (RLE): The mask.
         tolerance (float): Largest distance of the outline from the polygon,
             pixels; 0 keeps every corner. Defaults to 1.
-        holes (bool): Whether to leave holes empty; else they are filled.
-            Defaults to True.
+        min_area (float): Pieces and holes of fewer pixels are left out, but
+            never the largest piece. Defaults to 0.
 
     Returns:
         list[np.ndarray]: float64, (N, 2), x and y of the corners, pixels,
@@ -42,19 +42,18 @@ def mask_polygons(
     if tight is None:
         return []
     x0, y0, mask = tight
-    pieces = []
-    for outline, inner in _pieces(mask).values():
+    pieces = sorted(_pieces(mask).values(), key=lambda p: -ring_area(p[0]))
+    polygons: List[Ring] = []
+    for outline, holes in pieces:
+        if polygons and ring_area(outline) < min_area:
+            break
         ring = simplify_ring(outline, tolerance, keep=True)
-        if holes:
-            # The cuts of all holes begin on the outline: largest last would
-            # give longer ones.
-            for hole in inner:
-                small = simplify_ring(hole, tolerance)
-                if len(small):
-                    ring = _cut_to(ring, small[::-1])
-        pieces.append((_ring_area(outline), ring + [x0, y0]))
-    pieces.sort(key=lambda piece: -piece[0])
-    return [ring for _, ring in pieces]
+        for hole in holes:
+            small = simplify_ring(hole, tolerance)
+            if len(small) and ring_area(hole) >= min_area:
+                ring = _cut_to(ring, small[::-1])
+        polygons.append(ring + [x0, y0])
+    return polygons
 
 
 def outlines(mask: np.ndarray) -> List[Ring]:
@@ -115,7 +114,7 @@ def _corners(
     ys, xs = np.repeat(ys, repeats), np.repeat(xs, repeats)
     # The first copy ends the edge from the left, the second one begins that
     # to the right. To join the foreground, the background is what an outline
-    # turns around: of \\ that is the lower left and the upper right.
+    # turns around: of \ that is the lower left and the upper right.
     upper_first = np.where(doubled & falling, 1 - second, second)
     across = _mates(np.lexsort((second, xs, ys)))
     down = _mates(np.lexsort((upper_first, ys, xs)))
@@ -159,7 +158,7 @@ def simplify_ring(ring: Ring, tolerance: float, keep: bool = False) -> Ring:
     while tolerance > 0.05 and len(ring) > 3:
         chosen = ring[_chosen_corners(ring, tolerance)]
         # Both are drawn clockwise, seen with y downwards.
-        if len(chosen) > 2 and _ring_area(chosen) >= 0.5:
+        if len(chosen) > 2 and ring_area(chosen) >= 0.5:
             return chosen
         if not keep:
             return np.zeros((0, 2))
@@ -167,7 +166,8 @@ def simplify_ring(ring: Ring, tolerance: float, keep: bool = False) -> Ring:
     return ring
 
 
-def _ring_area(ring: Ring) -> float:
+def ring_area(ring: Ring) -> float:
+    """Compute the area in a ring, square pixels; clockwise is positive."""
     x, y = ring[:, 0], ring[:, 1]
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
@@ -207,8 +207,7 @@ def _distances(points: Ring, start: Ring, stop: Ring) -> np.ndarray:
 
 def _cut_to(ring: Ring, hole: Ring) -> Ring:
     """Make a hole part of the polygon around it."""
-    gaps = ((ring[:, None] - hole[None]) ** 2).sum(2)
+    gaps = np.subtract.outer(ring[:, 0], hole[:, 0]) ** 2
+    gaps += np.subtract.outer(ring[:, 1], hole[:, 1]) ** 2
     i, j = np.unravel_index(int(np.argmin(gaps)), gaps.shape)
-    return np.concatenate(
-        [ring[: i + 1], hole[j:], hole[: j + 1], ring[i:]]
-    )
+    return np.concatenate([ring[: i + 1], hole[j:], hole[: j + 1], ring[i:]])

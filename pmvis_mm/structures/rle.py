@@ -50,29 +50,6 @@ def decode(rle: RLE) -> np.ndarray:
     return coco_mask.decode(rle).view(bool)
 
 
-def decode_tight(rle: RLE) -> Optional[Tuple[int, int, np.ndarray]]:
-    """Decode the tight box of a mask only: of large frames a small part.
-
-    Returns:
-        tuple, optional: x and y of the upper left corner, pixels, and the
-        mask there, bool, (h, w); None if it is empty.
-    """
-    height = int(rle['size'][0])
-    ends = np.cumsum(run_lengths([_to_str(rle)])[0])
-    spans: np.ndarray = ends[: len(ends) // 2 * 2].reshape(-1, 2)
-    spans = spans[spans[:, 1] > spans[:, 0]]
-    if not len(spans):
-        return None
-    x0, x1 = spans[0, 0] // height, (spans[-1, 1] - 1) // height + 1
-    edges = np.clip(spans.ravel() - x0 * height, 0, None)
-    runs = np.diff(edges, prepend=0, append=(x1 - x0) * height)
-    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    columns = flat.reshape(x1 - x0, height)
-    rows = np.flatnonzero(columns.any(axis=0))
-    y0, y1 = int(rows[0]), int(rows[-1]) + 1
-    return int(x0), y0, columns[:, y0:y1].T
-
-
 def from_any(segmentation: Any, height: int, width: int) -> Optional[RLE]:
     """Convert any segmentation found in COCO or YouTube-VIS files.
 
@@ -118,13 +95,25 @@ def _from_polygons(polygons: list, height: int, width: int) -> RLE:
     return union(coco_mask.frPyObjects(polygons, height, width))
 
 
-def _from_counts(rle: dict, height: int, width: int) -> RLE:
+def checked_runs(rle: dict, height: int, width: int) -> np.ndarray:
+    """Read the lengths of all runs of a mask that nobody has checked.
+
+    Args:
+        rle (dict): Compressed or uncompressed.
+        height (int): Height of the frame, pixels.
+        width (int): Width of the frame, pixels.
+
+    Returns:
+        np.ndarray: int64, (N,), background first; runs may be 0.
+
+    Raises:
+        ValueError: If it is malformed or has another size.
+    """
     if list(rle.get('size', ())) != [height, width]:
         raise ValueError(
             f'mask size {rle.get("size")} differs from the frame size '
             f'{[height, width]} (height, width)'
         )
-    # pycocotools trusts counts: wrong ones crash the interpreter.
     counts = _read_counts(rle['counts'])
     if (counts < 0).any():
         raise ValueError('counts hold a negative run')
@@ -133,6 +122,12 @@ def _from_counts(rle: dict, height: int, width: int) -> RLE:
             f'counts add up to {counts.sum()}, not to the '
             f'{height * width} pixels of the frame'
         )
+    return counts
+
+
+def _from_counts(rle: dict, height: int, width: int) -> RLE:
+    # pycocotools trusts counts: wrong ones crash the interpreter.
+    counts = checked_runs(rle, height, width)
     if isinstance(rle['counts'], (str, bytes)) and counts[1:].all():
         return union([rle, rle])  # one way to write every integer
     # Foreign encoders may write runs of length zero, which would spoil tight

@@ -4,8 +4,6 @@ from typing import Sequence
 
 import numpy as np
 
-from .rle import written_integers
-
 _MAX_GROUPS = 7  # of five bits: more than any 32-bit count needs
 
 
@@ -30,58 +28,72 @@ def canonical_counts(counts: Sequence[str], num_pixels: int) -> np.ndarray:
     lengths = np.array([len(counts[i]) for i in usable])
     groups = np.frombuffer(
         ''.join(counts[i] for i in usable).encode(), np.uint8
-    ).astype(np.int64)
-    groups -= 48
+    )
+    groups = groups - np.uint8(48)  # below 48 becomes more than 63
     ends = np.cumsum(lengths)
     starts = ends - lengths
-    wrong = np.add.reduceat((groups < 0) | (groups > 63), starts, dtype=int)
+    fine = groups[ends - 1] < 32
+    wrong = groups > 63
+    if wrong.any():
+        fine &= ~np.logical_or.reduceat(wrong, starts)
+    last = np.flatnonzero(groups < 32)  # of each integer
+    size = np.diff(last, prepend=-1)
+    too_long = last[size > _MAX_GROUPS]
+    fine[np.searchsorted(ends, too_long, side='right')] = False
     # Where the last integer is cut off, or one is too long, neighbours
     # would be read wrongly: look again without those texts.
-    fine = (wrong == 0) & (groups[ends - 1] < 32) & _short(groups, ends)
     if not fine.all():
         chosen = [i for i, ok in zip(usable, fine) if ok]
         good[chosen] = canonical_counts(
             [counts[i] for i in chosen], num_pixels
         )
         return good
-    good[usable] = _sums_up(groups, starts, ends, num_pixels)
+    values = _read(groups, last, size)
+    begin = np.searchsorted(last, starts)
+    good[usable] = _sums_up(values, begin, num_pixels)
     return good
 
 
-def _short(groups: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Whether no integer of a text has too many groups: bool, (N,)."""
-    last = np.flatnonzero(groups < 32)
-    length = np.diff(last, prepend=-1)
-    too_long = last[length > _MAX_GROUPS]
-    fine = np.ones(len(ends), bool)
-    fine[np.searchsorted(ends, too_long, side='right')] = False
-    return fine
+def _read(
+    groups: np.ndarray, last: np.ndarray, size: np.ndarray
+) -> np.ndarray:
+    """Read integers of groups of five bits, the lowest first: int64, (V,).
+
+    Most have one group or two: going from the last group to the first, ever
+    fewer are left.
+    """
+    values = (groups[last] & 31).astype(np.int64)
+    values -= (values & 16) << 1  # the last group carries the sign
+    left = np.flatnonzero(size > 1)
+    for step in range(1, _MAX_GROUPS):
+        if not len(left):
+            break
+        low = groups[last[left] - step] & 31
+        values[left] = (values[left] << 5) | low
+        left = left[size[left] > step + 1]
+    return values
 
 
 def _sums_up(
-    groups: np.ndarray, starts: np.ndarray, ends: np.ndarray, num_pixels: int
+    values: np.ndarray, begin: np.ndarray, num_pixels: int
 ) -> np.ndarray:
-    """Read well-formed texts, one after the other: bool, (N,)."""
-    values, first = written_integers(groups)
-    begin = np.searchsorted(first, starts)
-    owner = np.repeat(
-        np.arange(len(starts)), np.diff(begin, append=len(first))
-    )
-    number = np.arange(len(values)) - begin[owner]
-    # From the fourth on, counts are differences from the last but one.
-    for chain in (number % 2 == 1, (number % 2 == 0) & (number > 0)):
-        values[chain] = _sum_within(values[chain], owner[chain])
-    bad = (values < 0) | ((values == 0) & (number > 0))
-    broken = np.bincount(owner, bad, len(starts)) > 0
-    total = np.add.reduceat(values, begin)
-    return ~broken & (total == num_pixels)
-
-
-def _sum_within(values: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Cumulate values that have the same owner; owners ascend."""
-    if not len(values):
-        return values
-    total = np.cumsum(values)
-    first = np.flatnonzero(np.diff(owner, prepend=-1))
-    before = total[first] - values[first]
-    return total - np.repeat(before, np.diff(first, append=len(values)))
+    """Check integers of several texts, one after the other: bool, (N,)."""
+    # From the fourth on, counts are differences from the last but one. Sum
+    # up every second value over all texts, then take away what was there
+    # before each.
+    totals = np.empty_like(values)
+    np.cumsum(values[0::2], out=totals[0::2])
+    np.cumsum(values[1::2], out=totals[1::2])
+    numbers = np.diff(begin, append=len(values))
+    odd = np.where(begin > 0, totals[begin - 1], 0)
+    runs = totals - np.repeat(totals[begin], numbers)
+    # Every second one, from the second of its text on.
+    place = np.arange(len(values)) - np.repeat(begin, numbers)
+    runs += np.repeat(totals[begin] - odd, numbers) * (place & 1)
+    runs[begin] = values[begin]
+    bad = runs <= 0
+    bad[begin] = runs[begin] < 0
+    good = np.add.reduceat(runs, begin) == num_pixels
+    if bad.any():
+        good &= ~np.logical_or.reduceat(bad, begin)
+    return np.asarray(good)

@@ -1,7 +1,7 @@
 """Tracks that a model found in a video, and what is known of the video."""
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Optional, Set, Tuple
 
 import numpy as np
 
@@ -57,6 +57,8 @@ class VideoTrack:
             is not to be judged.
         sources (tuple[str | None], optional): n names of what made the
             masks; None as a whole where nobody tells.
+        interpolated (set[int], optional): Frames whose box was not drawn
+            but interpolated; None where nobody tells.
     """
 
     id: int
@@ -70,3 +72,4 @@ class VideoTrack:
     times: Optional[np.ndarray] = None
     iscrowd: bool = False
     sources: Optional[Tuple[Optional[str], ...]] = None
+    interpolated: Optional[Set[int]] = None

@@ -154,8 +154,9 @@ def write_coco_download(
     root: Path,
     names: Sequence[str] = ('person', 'dog'),
     size: Tuple[int, int] = SIZE,
+    num_images: int = 3,
 ) -> None:
-    """Write tiny COCO 2017: four images, one of them without annotation.
+    """Write tiny COCO 2017.
 
     Args:
         root (Path): Gets ``train2017`` and
@@ -163,8 +164,10 @@ def write_coco_download(
         names (Sequence[str]): Classes of the squares and of the triangles.
             Defaults to ('person', 'dog').
         size (tuple[int]): (height, width), pixels. Defaults to ``SIZE``.
+        num_images (int): Images with annotations; one without comes after
+            them. Defaults to 3.
     """
-    content = write_tiny_coco_clips(root, num_images=3, size=size)
+    content = write_tiny_coco_clips(root, num_images, size)
     (root / 'images').rename(root / 'train2017')
     (root / 'instances.json').unlink()
     ids = [i for i in range(1, 91) if i not in COCO_GAPS]

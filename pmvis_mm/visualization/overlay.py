@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from ..structures import RLE, MaskTrack
-from ..structures.rle import decode_tight
+from ..structures.rle_crop import decode_tight
 from ..structures.video_annotations import Box
 from ..utils.errors import FrameError
 from .overlay_labels import Color, Label, draw_labels

@@ -194,7 +194,7 @@ def test_images_from_boxes_at_large_scale_jitter(tmp_path, config_root):
         dataset='coco_clips',
         pipeline='coco_image_box',
     )
-    write_coco_download(tmp_path / 'coco', ('car', 'car'))
+    write_coco_download(tmp_path / 'coco', num_images=4)
     cfg.train_dataloader.dataset.data_root = str(tmp_path / 'coco')
     dataset = load(cfg.train_dataloader).dataset
     sides, boxes = [], 0

@@ -294,19 +294,7 @@ def test_run_lengths_of_nothing():
 
 
 @pytest.mark.parametrize('seed', range(20))
-def test_decoding_the_tight_box_only(seed):
-    rng = np.random.default_rng(seed)
-    mask = np.zeros(rng.integers(1, 30, 2), bool)
-    y0, x0 = rng.integers(0, mask.shape)
-    part = mask[y0:, x0 : x0 + 7]
-    part[:] = rng.random(part.shape) < rng.random()
-    part[0, 0] = True
-    rows, columns = np.nonzero(mask)
-    x, y, tight = rle.decode_tight(rle.encode(mask))
-    assert (x, y) == (columns.min(), rows.min())
-    expected = mask[y : rows.max() + 1, x : columns.max() + 1]
-    np.testing.assert_array_equal(tight, expected)
-    assert tight.dtype == bool
+
 
 
 def test_decoding_the_tight_box_of_extremes():

@@ -5,7 +5,6 @@ take them. What was read, filled in and left out is printed as a table.
 """
 
 import argparse
-import json
 from typing import Any, Dict, Tuple
 
 from pmvis_mm.formats.readers import (
@@ -16,6 +15,11 @@ from pmvis_mm.formats.readers import (
 )
 from pmvis_mm.utils.errors import PMVISError
 from pmvis_mm.utils.fileio import dump_json
+from pmvis_mm.utils.option_words import (
+    add_options,
+    key_value,
+    read_options,
+)
 from pmvis_mm.utils.text_table import format_table
 
 
@@ -48,14 +52,7 @@ def parse_args() -> argparse.Namespace:
         metavar='GIB',
         help='most that an archive may hold (default: 32)',
     )
-    parser.add_argument(
-        '--option',
-        nargs='+',
-        default=[],
-        type=_pair,
-        metavar='KEY=VALUE',
-        help='options of the reader; see docs of the format',
-    )
+    add_options(parser, 'options of the reader, see its documentation')
     return parser.parse_args()
 
 
@@ -91,8 +88,9 @@ def _add_classes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--map',
         nargs='+',
+        action='extend',
         default=[],
-        type=_pair,
+        type=key_value,
         metavar='OLD=NEW',
         help='new names of classes, before --classes is looked at',
     )
@@ -125,26 +123,11 @@ def _add_boxes(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _pair(text: str) -> Tuple[str, str]:
-    key, equals, value = text.partition('=')
-    if not (key and equals):
-        raise argparse.ArgumentTypeError(f'{text!r} is not KEY=VALUE')
-    return key, value
-
-
 def _size(text: str) -> Tuple[int, int]:
     width, _, height = text.lower().partition('x')
     if not (width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT')
     return int(width), int(height)
-
-
-def _value(text: str) -> Any:
-    """Read numbers, lists, true, false and null; the rest is text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def run(args: argparse.Namespace) -> ImportReport:
@@ -165,7 +148,7 @@ def run(args: argparse.Namespace) -> ImportReport:
         args.format,
         args.frames,
         args.first_frame,
-        {key: _value(value) for key, value in args.option},
+        read_options(args),
         limits,
         class_map=dict(args.map),
         **options,

@@ -6,6 +6,7 @@ from mmdet.structures.bbox import BaseBoxes
 
 from ...registry import TRANSFORMS
 from ...utils.errors import ConfigError
+from .tight_masks import tight_boxes
 
 _MASK_KEYS = ('gt_masks', 'gt_masks_valid', 'gt_masks_valid_ids')
 # Everything that has one entry per instance.
@@ -120,14 +121,15 @@ class FilterTrackInstances(BaseTransform):
             results['gt_bboxes'] = results['gt_bboxes'].numpy()
         keep = np.ones(len(results['gt_bboxes']), bool)
         if results.get('gt_masks') is not None:
-            visible = results['gt_masks'].masks.any(axis=(1, 2))
+            mask_boxes = tight_boxes(results['gt_masks'])
+            visible = mask_boxes[:, 2] > 0
             if results.get('gt_masks_valid') is not None:
                 visible &= results['gt_masks_valid']
                 results['gt_masks_valid'] = visible
         if self.box_source == 'mask':
             self._check_masks(results)
             keep &= visible
-            results['gt_bboxes'] = _tight_boxes(results['gt_masks'].masks)
+            results['gt_bboxes'] = mask_boxes
         boxes = results['gt_bboxes']
         sides = boxes[:, 2:] - boxes[:, :2]
         keep &= (sides >= self.min_box_size).all(axis=1)
@@ -154,21 +156,3 @@ class FilterTrackInstances(BaseTransform):
             f'min_box_size={self.min_box_size}, '
             f'keep_masks={self.keep_masks})'
         )
-
-
-def _tight_boxes(masks: np.ndarray) -> np.ndarray:
-    """Boxes of dense masks.
-
-    Args:
-        masks (np.ndarray): (N, H, W), non-zero is foreground.
-
-    Returns:
-        np.ndarray: float32, (N, 4), half-open xyxy; zeros for empty masks.
-    """
-    boxes = np.zeros((len(masks), 4), np.float32)
-    for box, mask in zip(boxes, masks):
-        rows = np.flatnonzero(mask.any(axis=1))
-        if rows.size:
-            columns = np.flatnonzero(mask.any(axis=0))
-            box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    return boxes

@@ -2,12 +2,16 @@
 
 from typing import List, Optional, Tuple, Union
 
+import cv2
 import numpy as np
+import torch
 from mmdet.datasets.transforms import PackTrackInputs
+from mmengine.structures import InstanceData
 
 from ...registry import TRANSFORMS
 from ...utils.errors import ConfigError
 from .filtering import align_masks_valid
+from .tight_masks import TightMasks
 
 _META_KEYS = (
     'img_id',
@@ -95,27 +99,42 @@ class PackVISInputs(PackTrackInputs):
         for key in ('gt_masks', 'gt_masks_valid'):
             if all(value is None for value in results.get(key, ())):
                 results.pop(key, None)
-        if 'img' in results:
-            results['img'] = _pad_to_common_size(results['img'])
+        images = results.pop('img', None)
         if 'gt_masks_valid' in results:
             results['gt_masks_valid'] = _aligned_valid(results)
-        return super().transform(results)
+        packed = super().transform(results)
+        if images is not None:
+            packed['inputs'] = _to_planes(images)
+        for sample in packed['data_samples']:
+            _spread_masks(sample.gt_instances)
+            _spread_masks(sample.ignored_instances)
+        return packed
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'
 
 
-def _pad_to_common_size(images: List[np.ndarray]) -> List[np.ndarray]:
-    """Pad (H_t, W_t, C) images with zeros, bottom and right."""
+def _to_planes(images: List[np.ndarray]) -> torch.Tensor:
+    """Stack (H_t, W_t, C) images as (T, C, H, W), padded with zeros."""
     height = max(image.shape[0] for image in images)
     width = max(image.shape[1] for image in images)
-    padded = []
-    for image in images:
-        rest = (height - image.shape[0], width - image.shape[1])
-        if any(rest):
-            image = np.pad(image, ((0, rest[0]), (0, rest[1]), (0, 0)))
-        padded.append(image)
-    return padded
+    shape = (len(images), images[0].shape[2], height, width)
+    planes = np.zeros(shape, images[0].dtype)
+    for target, image in zip(planes, images):
+        h, w = image.shape[:2]
+        # A view that runs backwards, as flips make, is slow to walk over.
+        mirrored = image.strides[1] < 0
+        image = np.ascontiguousarray(image[:, ::-1] if mirrored else image)
+        for plane, channel in zip(target, cv2.split(image)):
+            plane[:h, :w] = cv2.flip(channel, 1) if mirrored else channel
+    return torch.from_numpy(planes)
+
+
+def _spread_masks(instances: InstanceData) -> None:
+    """Make ordinary bitmaps of masks that are kept by their boxes."""
+    masks = instances.get('masks')
+    if isinstance(masks, TightMasks):
+        instances.masks = masks.plain()
 
 
 def _aligned_valid(results: dict) -> List[np.ndarray]:

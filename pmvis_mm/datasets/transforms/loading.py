@@ -1,24 +1,25 @@
 """Loading frames and annotations."""
 
-import copy
 from typing import Any, Dict, Optional
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import LoadTrackAnnotations
-from mmdet.structures.mask import BitmapMasks
 
 from ...registry import TRANSFORMS
-from ...structures import rle
 from ...structures.frame_reader import read_frame
+from ...structures.rle_crop import decode_tight_any
 from ...utils.errors import AnnotationError
+from .tight_masks import MaskCrop, TightMasks
 
 
 @TRANSFORMS.register_module()
 class LoadVISFrame(BaseTransform):
-    """Load a frame with Pillow and compare its size with the annotation.
+    """Load a frame and compare its size with the annotation.
 
-    Other than ``LoadImageFromFile`` with its OpenCV default, a truncated
+    ``img_path`` may also be a frame of a video file, 'clip.mp4#17'. Other
+    than ``LoadImageFromFile`` with its OpenCV default, a truncated
     file is an error and not a grey area. Frames are decoded as
     :class:`FrameReader` decodes them.
 
@@ -125,7 +126,8 @@ class LoadPseudoMasks(LoadTrackAnnotations):
     - gt_bboxes_labels (np.int64, (N, ))
     - gt_ignore_flags (np.bool_, (N, ))
     - gt_instances_ids (np.int64, (N, ))
-    - gt_masks (BitmapMasks, (N, height, width)), if ``with_mask``
+    - gt_masks (TightMasks, which are BitmapMasks, (N, height, width)), if
+      ``with_mask``
     - gt_masks_valid (np.bool_, (N, )), if ``with_mask``
     - gt_masks_valid_ids (np.int64, (N, )), if ``with_mask``: the track ids
       that ``gt_masks_valid`` belongs to, so that a crop may drop instances
@@ -150,7 +152,11 @@ class LoadPseudoMasks(LoadTrackAnnotations):
         Raises:
             AnnotationError: If a mask is malformed.
         """
-        results['instances'] = copy.deepcopy(results['instances'])
+        # Masks are not changed by anybody and need no copy.
+        results['instances'] = [
+            dict(instance, bbox=list(instance['bbox']))
+            for instance in results['instances']
+        ]
         return super().transform(results)
 
     def _load_instances_ids(self, results: dict) -> None:
@@ -163,15 +169,10 @@ class LoadPseudoMasks(LoadTrackAnnotations):
     def _load_masks(self, results: dict) -> None:
         height, width = results['height'], results['width']
         instances = results['instances']
-        masks = np.zeros((len(instances), height, width), np.uint8)
-        valid = np.zeros(len(instances), bool)
-        for i, instance in enumerate(instances):
-            mask = _read_mask(instance, results)
-            if mask is not None:
-                masks[i] = rle.decode(mask)
-                valid[i] = True
-        results['gt_masks'] = BitmapMasks(masks, height, width)
-        results['gt_masks_valid'] = valid
+        crops = [_read_crop(instance, results) for instance in instances]
+        valid = [crop is not None for crop in crops]
+        results['gt_masks'] = TightMasks(crops, height, width)
+        results['gt_masks_valid'] = np.array(valid, dtype=bool)
         results['gt_masks_valid_ids'] = np.array(
             [instance['instance_id'] for instance in instances],
             dtype=np.int64,
@@ -181,10 +182,10 @@ class LoadPseudoMasks(LoadTrackAnnotations):
         return f'{type(self).__name__}(with_mask={self.with_mask})'
 
 
-def _read_mask(instance: dict, results: dict) -> Optional[rle.RLE]:
+def _read_crop(instance: dict, results: dict) -> Optional[MaskCrop]:
     """Read a mask of any form; polygons are filled here."""
     try:
-        return rle.from_any(
+        found = decode_tight_any(
             instance.get('mask'), results['height'], results['width']
         )
     except (ValueError, TypeError) as reason:
@@ -195,3 +196,9 @@ def _read_mask(instance: dict, results: dict) -> Optional[rle.RLE]:
             instance=instance['instance_id'],
             fix='export the masks again at the size of the frames',
         ) from None
+    if found is None:
+        return None
+    x, y, crop = found
+    # Runs go down the columns; later steps want rows.
+    columns = np.ascontiguousarray(crop.T).view(np.uint8)
+    return MaskCrop(x, y, cv2.transpose(columns))

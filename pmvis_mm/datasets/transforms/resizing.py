@@ -9,6 +9,7 @@ from PIL import Image
 
 from ...registry import TRANSFORMS
 from ...utils.errors import ConfigError
+from .tight_masks import TightMasks
 
 Scale = Union[int, Tuple[Optional[int], int]]
 
@@ -130,6 +131,11 @@ class ResizeVISFrame(Resize):
         if results.get('gt_masks') is None:
             return
         height, width = results['img_shape']
+        if isinstance(results['gt_masks'], TightMasks):
+            results['gt_masks'] = results['gt_masks'].sample(
+                (height, width), _pillow_places
+            )
+            return
         masks = results['gt_masks'].masks
         resized = np.zeros((len(masks), height, width), masks.dtype)
         for target, mask in zip(resized, masks):
@@ -180,7 +186,8 @@ def resize_pixels(
     """Resize with Pillow.
 
     Args:
-        image (np.ndarray): uint8, (H, W) or (H, W, 3).
+        image (np.ndarray): uint8, (H, W) or (H, W, 3), any order of
+            channels.
         size (tuple[int]): New height and width, pixels.
         resample (int): One of ``Image.Resampling``.
 
@@ -189,3 +196,10 @@ def resize_pixels(
     """
     resized = Image.fromarray(image).resize((size[1], size[0]), resample)
     return np.array(resized)
+
+
+def _pillow_places(old: int, new: int) -> np.ndarray:
+    """Where Pillow's nearest neighbour takes pixels from: it tells."""
+    line = Image.fromarray(np.arange(old, dtype=np.int32)[None])
+    places = line.resize((new, 1), Image.Resampling.NEAREST)
+    return np.asarray(places)[0].astype(np.int64)

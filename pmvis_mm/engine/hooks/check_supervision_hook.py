@@ -27,18 +27,25 @@ class CheckSupervisionHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Check model and data."""
-        for dataset in _leaves(runner.train_dataloader.dataset):
+        for dataset in dataset_leaves(runner.train_dataloader.dataset):
             _check_masks(runner.model, dataset)
             _check_classes(runner.model, dataset)
 
 
-def _leaves(dataset: Any) -> Iterator[Any]:
-    """Unwrap repeated, balanced and joined datasets."""
+def dataset_leaves(dataset: Any) -> Iterator[Any]:
+    """Unwrap repeated, balanced and joined datasets.
+
+    Args:
+        dataset (Any): Of a data loader.
+
+    Yields:
+        Any: The datasets that read files.
+    """
     if hasattr(dataset, 'datasets'):
         for child in dataset.datasets:
-            yield from _leaves(child)
+            yield from dataset_leaves(child)
     elif hasattr(dataset, 'dataset'):
-        yield from _leaves(dataset.dataset)
+        yield from dataset_leaves(dataset.dataset)
     else:
         yield dataset
 

@@ -16,7 +16,8 @@ from .cvat_meta import CVATMeta, CVATTask, read_meta
 from .cvat_shapes import OTHER_SHAPES, SHAPES, integer, read_shape
 from .frame_folders import FrameFolders, VideoFrames
 from .shapes import Size
-from .track_collector import TrackCollector, TrackId, frame_index
+from .sightings import frame_at
+from .track_collector import TrackCollector, TrackId
 from .xml_file import read_children
 
 
@@ -253,9 +254,8 @@ class _Task:
         # CVAT may close a track one step after the last frame.
         if outside and span is not None and number - start >= span:
             return None
-        offset = frame_index(
-            number, start, span, self.tracks.file, self.name, key
-        )
+        where, file = f'track {key}', self.tracks.file
+        offset = frame_at(number, start, span, where, file, self.name)
         return offset // step
 
     def close(self, joined: bool) -> ImportedVideo:

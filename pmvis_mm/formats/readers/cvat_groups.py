@@ -63,8 +63,7 @@ def _join(
         elif shown[frame]:
             raise make_error(
                 'one part of the group is given here, another one is not',
-                'export all frames from CVAT, or read with '
-                'join_groups=False',
+                'export all frames from CVAT, or read with join_groups=False',
                 frame,
                 first.id,
             )

@@ -19,7 +19,7 @@ from ...utils.errors import AnnotationError, ConfigError
 from .base import ANNOTATION_READERS, AnnotationReader, ImportedVideo
 from .files import read_json, wrong_format
 from .frame_folders import image_size
-from .frame_index import FrameIndex
+from .frame_index import FrameIndex, number_in
 from .shape_groups import Drawn, add_frame
 from .shapes import Shape, bitmap, circle, polygon, read_points, rectangle
 from .track_collector import TrackCollector
@@ -212,8 +212,8 @@ class _VideoFolder:
     def _frame_of_image(
         self, name: str, image: Any, reason: ValueError
     ) -> int:
-        """The json may be called otherwise than its image."""
-        if isinstance(image, str):
+        """A json without number may be called otherwise than its image."""
+        if isinstance(image, str) and number_in(Path(name).stem) is None:
             # LabelMe writes the separators of the system that it ran on.
             stem = Path(image.replace('\\', '/')).stem
             try:

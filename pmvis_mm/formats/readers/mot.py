@@ -153,7 +153,7 @@ class MOTReader(AnnotationReader):
         video = describe_sequence(sequence, self.frames, self.first_frame)
         names = self.class_names
         if names is None:
-            names = number_names(read_labels(sequence.file))
+            names = number_names(read_labels(sequence.file.parent))
             self._note(names)
         names = names or number_names(MOT_CLASSES) or {}
         rows = list(_parse(sequence, self.title, self.columns))
@@ -234,7 +234,9 @@ def _parse(
     sequence: SequenceFiles, title: str, columns: str
 ) -> Iterator[_Row]:
     count = 0
-    for where, fields in read_rows(sequence.file, title):
+    for where, fields in read_rows(
+        sequence.file, title, sequence.may_be_empty
+    ):
         first = count == 0
         count = count or len(fields)
         problem = None

@@ -1,4 +1,4 @@
-"""Masks in the text files and PNG folders of MOTS."""
+"""Masks in the text files of MOTS."""
 
 from pathlib import Path
 from typing import (
@@ -13,18 +13,15 @@ from typing import (
     Union,
 )
 
-from ...structures.label_image import encode_labels, read_label_image
 from ...structures.rle import from_any, tight_boxes, union
 from ...utils.errors import AnnotationError
 from .base import ANNOTATION_READERS, AnnotationReader, ImportedVideo
 from .files import wrong_format
-from .label_folders import LabelFolderReader, Region
 from .sequences import (
     SequenceFiles,
     describe_sequence,
     find_sequences,
     number_names,
-    read_labels,
     read_rows,
 )
 from .sightings import Sighting, frame_at, join_sightings
@@ -33,10 +30,9 @@ if TYPE_CHECKING:
     from .frame_folders import FrameFolders
 
 IGNORE = 10  # class of regions that are not judged
-_PER_CLASS = 1000  # id = class * 1000 + number
 _MOTS_CLASSES = {1: 'car', 2: 'pedestrian'}
 
-Names = Union[Mapping[int, str], Sequence[str], None]
+ClassNames = Union[Mapping[int, str], Sequence[str], None]
 
 
 @ANNOTATION_READERS.register_module(name='mots')
@@ -74,7 +70,7 @@ class MOTSReader(AnnotationReader):
         source: Union[str, Path],
         frames: Optional['FrameFolders'] = None,
         first_frame: Optional[int] = None,
-        class_names: Names = None,
+        class_names: ClassNames = None,
     ) -> None:
         super().__init__(source, frames, first_frame)
         self.class_names = mots_names(class_names)
@@ -97,7 +93,9 @@ class MOTSReader(AnnotationReader):
         found: List[Sighting] = []
         ignored: Dict[Tuple[int, int], int] = {}
         size: Optional[List[int]] = None
-        for where, fields in read_rows(sequence.file, self.title):
+        for where, fields in read_rows(
+            sequence.file, self.title, sequence.may_be_empty
+        ):
             numbers = self._numbers(sequence, where, fields, size is None)
             time, key, class_id, height, width = numbers
             if size is not None and size != [height, width]:
@@ -145,10 +143,11 @@ class MOTSReader(AnnotationReader):
             problem = f'{len(fields)} columns, not 6'
         elif not all(field.isdecimal() for field in fields[:5]):
             problem = f'{" ".join(fields[:5])!r} are not five whole numbers'
-        elif '0' in (fields[3].strip('0') or '0', fields[4].strip('0') or '0'):
+        else:
+            numbers = [int(field) for field in fields[:5]]
+            if 0 not in numbers[3:]:
+                return numbers
             problem = 'height or width is 0'
-        if problem is None:
-            return [int(field) for field in fields[:5]]
         if first:
             raise wrong_format(
                 sequence.file, self.title, f'{where}: {problem}'
@@ -179,7 +178,7 @@ class MOTSReader(AnnotationReader):
             frame,
             (x0, y0, x1, y1),
             name,
-            iscrowd=class_id == IGNORE,
+            iscrowd=is_ignored(name),
             mask=mask,
             where=where,
         )
@@ -201,89 +200,7 @@ class MOTSReader(AnnotationReader):
         )
 
 
-@ANNOTATION_READERS.register_module(name='mots_png')
-class MOTSPNGReader(LabelFolderReader):
-    """Reads masks from images of 16 bits, one for each frame.
-
-    The value of a pixel is class * 1000 + number of the instance, 0 is
-    background, class 10 (10000) is not to be judged. Source: Voigtlaender
-    et al., `MOTS <https://arxiv.org/abs/1902.03604>`_, and the format of
-    its data page.
-
-    Files belong to the frames of the same name, see
-    :class:`LabelFolderReader`. Boxes are the tight ones of the masks,
-    half-open xyxy in pixels.
-
-    Args:
-        source (str | Path): Folder ``instances``, the folder around it, or
-            the folder of one video.
-        frames (FrameFolders, optional): See :class:`AnnotationReader`.
-        first_frame (int, optional): Number of the first frame of a video
-            file. Defaults to None: 0.
-        class_names (Mapping[int, str] | Sequence[str], optional): Names of
-            the class ids; a sequence names 1, 2, ... without 10. Defaults
-            to None: those of ``labels.txt`` beside the images (CVAT and
-            Datumaro write it), else 1 is 'car' and 2 'pedestrian'.
-    """
-
-    title = 'MOTS PNG folder'
-    inner = ('instances',)
-
-    def __init__(
-        self,
-        source: Union[str, Path],
-        frames: Optional['FrameFolders'] = None,
-        first_frame: Optional[int] = None,
-        class_names: Names = None,
-    ) -> None:
-        super().__init__(source, frames, first_frame)
-        self._given = class_names
-        self._names = mots_names(class_names)
-        self._declared = class_names is not None
-
-    def classes(self) -> Optional[Tuple[str, ...]]:
-        """Tell the classes of ``class_names`` or ``labels.txt``."""
-        return declared(self._names) if self._declared else None
-
-    def begin(self, name: str, folder: Path) -> None:
-        """Look for names of classes."""
-        if self._given is not None:
-            return
-        # Datumaro numbers without a gap for class 10, if it has ten or more.
-        listed = read_labels(folder / 'x') or read_labels(folder)
-        if listed is not None:
-            self._names = number_names(listed) or {}
-            if len(listed) < IGNORE:
-                self._names.setdefault(IGNORE, 'ignored')
-            self._declared = True
-
-    def regions(
-        self, path: Path, name: str, frame: int
-    ) -> Tuple[Tuple[int, int], List[Region]]:
-        """Split an image, see :meth:`LabelFolderReader.regions`."""
-        labels = read_label_image(str(path), name, frame, allow_16_bit=True)
-        found = []
-        for key, mask in encode_labels(labels).items():
-            class_id = key // _PER_CLASS
-            try:
-                category = mots_name(class_id, self._names)
-            except ValueError as reason:
-                raise AnnotationError(
-                    f'value {key}: {reason}',
-                    file=path,
-                    video=name,
-                    frame=frame,
-                    fix='give class_names={number: name}; images whose '
-                    'values are plain numbers of objects are read as '
-                    '"davis"',
-                ) from None
-            iscrowd = class_id == IGNORE
-            found.append(Region(key, mask, category, iscrowd))
-        height, width = labels.shape
-        return (height, width), found
-
-
-def mots_names(names: Names) -> Dict[int, str]:
+def mots_names(names: ClassNames) -> Dict[int, str]:
     """Number the names of classes as MOTS does.
 
     Args:
@@ -295,9 +212,10 @@ def mots_names(names: Names) -> Dict[int, str]:
     """
     if names is None:
         return dict(_MOTS_CLASSES)
+    numbered = number_names(names) or {}
     if isinstance(names, Mapping):
-        return number_names(names) or {}
-    return {n + (n >= IGNORE): str(name) for n, name in enumerate(names, 1)}
+        return numbered
+    return {n + (n >= IGNORE): name for n, name in numbered.items()}
 
 
 def mots_name(class_id: int, names: Mapping[int, str]) -> Optional[str]:
@@ -323,9 +241,14 @@ def mots_name(class_id: int, names: Mapping[int, str]) -> Optional[str]:
     )
 
 
+def is_ignored(name: Optional[str]) -> bool:
+    """Tell regions that are not judged; Datumaro calls them 'ignored'."""
+    return name is None or name == 'ignored'
+
+
 def declared(names: Mapping[int, str]) -> Tuple[str, ...]:
     """List the names of classes by number, but for the ignored one."""
-    return tuple(names[n] for n in sorted(names) if n != IGNORE)
+    return tuple(names[n] for n in sorted(names) if not is_ignored(names[n]))
 
 
 def _unite(first: Sighting, second: Sighting) -> Sighting:

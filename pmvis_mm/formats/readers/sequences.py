@@ -1,7 +1,8 @@
 """Folders and tables of MOTChallenge, which several formats share."""
 
 import configparser
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -16,7 +17,7 @@ from typing import (
 )
 
 from ...structures.frame_sources import natural_key
-from ...utils.errors import AnnotationError
+from ...utils.errors import AnnotationError, ConfigError
 from .base import ImportedVideo
 from .files import read_text, wrong_format
 
@@ -40,6 +41,8 @@ class SequenceFiles:
         length (int, optional): Number of frames.
         img_dir (str): Folder of the frames in that of the sequence.
         img_suffix (str, optional): Such as '.jpg'.
+        may_be_empty (bool): Whether a table without a line means that there
+            is nothing in the video: where it is one of a folder.
     """
 
     name: str
@@ -49,6 +52,7 @@ class SequenceFiles:
     length: Optional[int] = None
     img_dir: str = 'img1'
     img_suffix: Optional[str] = None
+    may_be_empty: bool = False
 
     def file_names(self, first_frame: int) -> Optional[List[str]]:
         """Name the frames as MOTChallenge does: by six digits.
@@ -103,9 +107,11 @@ def find_sequences(source: Path, title: str) -> Iterator[SequenceFiles]:
         if e.is_file() and e.suffix.lower() == '.txt' and e.name != _LABELS
     ]
     if folders:
-        yield from (_from_folder(entry, entry.name) for entry in folders)
+        found = (_from_folder(entry, entry.name) for entry in folders)
+        yield from (replace(one, may_be_empty=True) for one in found)
     elif tables:
-        yield from (_from_table(entry) for entry in tables)
+        found = (_from_table(entry) for entry in tables)
+        yield from (replace(one, may_be_empty=True) for one in found)
     else:
         raise wrong_format(
             source, title, 'neither <sequence>/gt/gt.txt nor <sequence>.txt'
@@ -188,13 +194,15 @@ def _positive(fields: Dict[str, str], key: str, path: Path) -> Optional[int]:
 
 
 def read_rows(
-    path: Union[str, Path], title: str
+    path: Union[str, Path], title: str, may_be_empty: bool = False
 ) -> Iterator[Tuple[str, List[str]]]:
     """Read a table with commas or white space between its columns.
 
     Args:
         path (str | Path): Text in UTF-8.
         title (str): Name of the format, for messages.
+        may_be_empty (bool): Whether it may have no byte at all. Defaults to
+            False.
 
     Yields:
         tuple: Place for messages, 'line 7', and the columns. Empty lines
@@ -203,6 +211,8 @@ def read_rows(
     Raises:
         AnnotationError: If the file cannot be read.
     """
+    if may_be_empty and os.path.exists(path) and not os.path.getsize(path):
+        return
     for number, line in enumerate(read_text(path, title).splitlines(), 1):
         line = line.strip().rstrip(',')
         if ',' in line:
@@ -211,17 +221,17 @@ def read_rows(
             yield f'line {number}', line.split()
 
 
-def read_labels(table: Path) -> Optional[List[str]]:
+def read_labels(folder: Path) -> Optional[List[str]]:
     """Read the class names that CVAT and Datumaro put beside their files.
 
     Args:
-        table (Path): A table of a sequence, or an image of labels.
+        folder (Path): Where ``labels.txt`` may be.
 
     Returns:
-        list[str], optional: One for each line of ``labels.txt``; None if
-        there is no such file.
+        list[str], optional: One for each line; None if there is no such
+        file.
     """
-    path = table.parent / _LABELS
+    path = folder / _LABELS
     if not path.is_file():
         return None
     lines = read_text(path, 'a list of class names').splitlines()
@@ -238,12 +248,25 @@ def number_names(
 
     Returns:
         dict, optional: Number to name.
+
+    Raises:
+        ConfigError: If it is a single text, or a number is none.
     """
     if names is None:
         return None
-    if isinstance(names, Mapping):
+    if isinstance(names, str):
+        raise ConfigError(
+            f'class_names={names!r} is no list', fix=f'write [{names!r}]'
+        )
+    if not isinstance(names, Mapping):
+        return {number: str(name) for number, name in enumerate(names, 1)}
+    try:
         return {int(number): str(name) for number, name in names.items()}
-    return {number: str(name) for number, name in enumerate(names, 1)}
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f'class_names={dict(names)!r} has a key that is no number',
+            fix='write {number: name}',
+        ) from None
 
 
 def describe_sequence(

@@ -109,7 +109,9 @@ class SuperviselyReader(AnnotationReader):
     def _files(self) -> List[Tuple[str, Path]]:
         """List datasets and files of annotations."""
         if not self.source.is_dir():
-            raise wrong_format(self.source, self.title, 'this is no folder')
+            raise wrong_format(
+                self.source, self.title, 'no folder of a project'
+            )
         files = []
         for folder, folders, names in os.walk(self.source):
             folders.sort()
@@ -128,11 +130,12 @@ class SuperviselyReader(AnnotationReader):
         return files
 
     def _read_classes(self) -> Optional[Tuple[str, ...]]:
-        path = self.source / 'meta.json'
-        if not path.is_file():
-            path = self.source.absolute().parent / 'meta.json'
-            if not path.is_file():
-                return None
+        above = self.source.absolute().parent
+        places = [self.source / 'meta.json', above / 'meta.json']
+        places += sorted(self.source.glob('*/meta.json'))
+        path = next((path for path in places if path.is_file()), None)
+        if path is None:
+            return None
         data = read_json(path, self.title)
         classes = data.get('classes') if isinstance(data, dict) else None
         titles = [
@@ -220,7 +223,8 @@ class _VideoFile:
 
     def _size(self, raw: Any) -> Size:
         sides = raw if isinstance(raw, dict) else {}
-        height, width = sides.get('height'), sides.get('width')
+        height: Any = sides.get('height')
+        width: Any = sides.get('width')
         if raw is None and self.found is not None:
             return self.found.height, self.found.width
         for value in (height, width):
@@ -230,7 +234,7 @@ class _VideoFile:
                     'write "size": {"height": ..., "width": ...}, or name '
                     'the folder of frames (--frames)',
                 )
-        return int(height), int(width)
+        return height, width
 
     def _read_object(self, entry: Any) -> None:
         key = _key(entry, 'key', 'id')
@@ -365,9 +369,8 @@ def _polygon(raw: Dict[str, Any], size: Size, inclusive: bool) -> Shape:
         cv2.fillPoly(canvas, [hole.astype(np.int32)], 0)
     x0, y0 = ring.min(axis=0).tolist()
     x1, y1 = (ring.max(axis=0) + 1).tolist()
-    if not canvas.any():
-        return Shape((x0, y0, x1, y1))
-    return Shape((x0, y0, x1, y1), encode(canvas))
+    mask = encode(canvas) if canvas.any() else None
+    return Shape((x0, y0, x1, y1), mask)
 
 
 def _multipolygon(raw: Dict[str, Any], size: Size, inclusive: bool) -> Shape:

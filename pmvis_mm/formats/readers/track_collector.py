@@ -64,7 +64,9 @@ class TrackCollector:
                 track has another entry in this frame.
         """
         place = f' ({where})' if where else ''
-        checked = None if box is None else self._box(track_id, frame, box)
+        checked = (
+            None if box is None else self._box(track_id, frame, box, place)
+        )
         if score is not None and not 0 <= score <= 1:
             raise self.error(
                 f'score {score:g} is not in [0, 1]{place}',
@@ -102,19 +104,21 @@ class TrackCollector:
             fix=fix,
         )
 
-    def _box(self, track_id: TrackId, frame: int, box: Sequence[float]) -> Box:
+    def _box(
+        self, track_id: TrackId, frame: int, box: Sequence[float], place: str
+    ) -> Box:
         x0, y0, x1, y1 = (float(value) for value in box)
         shown = f'box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) (x0, y0, x1, y1)'
         if not all(map(math.isfinite, (x0, y0, x1, y1))):
             raise self.error(
-                f'{shown} has a coordinate that is no finite number',
+                f'{shown} has a coordinate that is no finite number{place}',
                 'correct or remove it',
                 frame,
                 track_id,
             )
         if x1 <= x0 or y1 <= y0:
             raise self.error(
-                f'{shown} has no positive width and height',
+                f'{shown} has no positive width and height{place}',
                 'correct or remove it',
                 frame,
                 track_id,
@@ -162,47 +166,3 @@ class TrackCollector:
             frame,
             track.id,
         )
-
-
-def frame_index(
-    number: int,
-    first: int,
-    length: Optional[int],
-    file: Any,
-    video: Any,
-    instance: Any = None,
-) -> int:
-    """Turn the number of a frame in a file into ours.
-
-    Args:
-        number (int): As in the file.
-        first (int): Number of the first frame there.
-        length (int, optional): Frames of the video, if known.
-        file (object): Where it is from, for the message.
-        video (object): Name of the video, for the message.
-        instance (object, optional): Id of the track, for the message.
-
-    Returns:
-        int: 0-based.
-
-    Raises:
-        AnnotationError: If the video has no such frame.
-    """
-    problem = ''
-    if number < first:
-        problem = f'frame number {number} is below the first one, {first}'
-    elif length is not None and number - first >= length:
-        problem = (
-            f'frame number {number} is beyond the {length} frames of the '
-            f'video, which are counted from {first}'
-        )
-    if not problem:
-        return number - first
-    raise AnnotationError(
-        problem,
-        file=file,
-        video=video,
-        instance=instance,
-        fix='set first_frame (--first-frame) to the number that the file '
-        'gives to the first frame: 0 or 1',
-    )

@@ -47,9 +47,7 @@ def read_children(
 
 
 class _Reader:
-    def __init__(
-        self, path: Union[str, Path], title: str, root: str
-    ) -> None:
+    def __init__(self, path: Union[str, Path], title: str, root: str) -> None:
         self.path, self.title, self.root = path, title, root
         self._open: List[Element] = []  # from the child of the root inwards
         self._depth = 0

@@ -71,18 +71,13 @@ class YouTubeVISReader(AnnotationReader):
 
     def videos(self) -> Iterator[ImportedVideo]:
         """Read the videos, see :meth:`AnnotationReader.videos`."""
-        if self.ann_file is None:
-            data = self._load(self.source)
-            truth = self._parse(data, self.source)
-        else:
-            data = None
-            truth = self._parse(self._load(self.ann_file), self.ann_file)
+        data, truth = self._read(self.ann_file or self.source)
         names = self._class_names(truth)
         self._classes = tuple(names.values())
-        if data is None:
-            tracks = self._results(truth, names)
-        else:
+        if self.ann_file is None:
             tracks = self._tracks(truth, data, names)
+        else:
+            tracks = self._results(truth, names)
         titles = _video_names(truth)
         for key, video in truth.videos.items():
             yield ImportedVideo(
@@ -100,25 +95,27 @@ class YouTubeVISReader(AnnotationReader):
         return self._classes
 
     # ------------------------------------------------------------ reading
-    def _load(self, path: Union[str, Path]) -> Any:
-        if Path(path).is_file():
+    def _read(
+        self, path: Union[str, Path]
+    ) -> Tuple[Any, VideoAnnotations]:
+        """Read and check a dataset; name the format of other files."""
+        try:
+            data = load_json(path)
+            if isinstance(data, list):
+                raise AnnotationError(
+                    'a list, as results are; it tells neither videos nor '
+                    'classes',
+                    file=path,
+                    fix='name the annotations that the model was run on '
+                    '(option ann_file: --option ann_file=FILE)',
+                )
+            # Boxes are checked and clipped when they are assembled.
+            return data, parse_annotations(data, str(path), True, None)
+        except AnnotationError as error:
             found = looks_like(path)
-            if found not in (None, self.title):
-                raise wrong_format(path, self.title, 'other keys')
-        return load_json(path)
-
-    def _parse(self, data: Any, path: Union[str, Path]) -> VideoAnnotations:
-        if isinstance(data, list):
-            raise AnnotationError(
-                'a list, as results are; they do not tell videos and classes',
-                file=path,
-                fix='name the annotations that the model was run on (option '
-                'ann_file: --option ann_file=FILE)',
-            )
-        # Boxes are checked and clipped when they are assembled.
-        return parse_annotations(
-            data, str(path), with_masks=True, clip_boxes=None
-        )
+            if found in (None, self.title):
+                raise
+            raise wrong_format(path, self.title, error.problem) from None
 
     def _class_names(self, truth: VideoAnnotations) -> Dict[int, str]:
         names: Dict[int, str] = {}

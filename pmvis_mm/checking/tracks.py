@@ -92,9 +92,7 @@ def _first_box(track: CheckedTrack) -> Optional[str]:
     return None
 
 
-def is_copy(
-    first: CheckedTrack, second: CheckedTrack, box_only: bool
-) -> bool:
+def is_copy(first: CheckedTrack, second: CheckedTrack, box_only: bool) -> bool:
     """Whether two tracks of the same boxes say the same in all."""
     ignored = {'id'}
     if box_only:

@@ -1,10 +1,5 @@
 """Checking datasets before they cost a night: findings, counts, repairs."""
 
-from .automatic import (
-    load_checked_annotations,
-    load_checked_masks,
-    report_problems,
-)
 from .checker import FileReport, check_annotations, check_files
 from .counts import DatasetCounts, count
 from .findings import Finding, Findings
@@ -26,8 +21,5 @@ __all__ = [
     'check_files',
     'count',
     'fix_annotations',
-    'load_checked_annotations',
-    'load_checked_masks',
-    'report_problems',
     'write_fixed',
 ]

@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Dict, List, Optional, Tuple
 
-from ...structures.frame_path import split_frame_path
-from ...structures.frame_sources import natural_key
+from ..structures.frame_path import split_frame_path
+from ..structures.frame_sources import natural_key
 from .content import CheckedVideo, Content, listed
 from .findings import Findings
 

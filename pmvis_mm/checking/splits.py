@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Dict, List, Optional, Sequence
 
+import numpy as np
+
 from .content import CheckedVideo, Content, listed
 from .findings import Findings
 from .names import video_file
@@ -136,6 +138,52 @@ def compare_splits(splits: Sequence[Split], found: Findings) -> None:
                     f'video {names[video.name].id}',
                     **place,
                 )
+
+
+def frame_keys(
+    data_list: Sequence[Dict[str, Any]],
+) -> Dict[int, np.ndarray]:
+    """Keep what tells the frames of a loaded dataset from others.
+
+    Args:
+        data_list (Sequence[dict]): Videos with ``video_id`` and ``images``,
+            each with its ``img_path``.
+
+    Returns:
+        dict[int, np.ndarray]: By video id the hashes of the paths of its
+        frames, int64, (T,); to be compared within one process.
+    """
+    folders: Dict[str, str] = {}
+    keys = {}
+    for video in data_list:
+        hashes = []
+        for image in video['images']:
+            folder, name = os.path.split(image['img_path'])
+            if folder not in folders:
+                folders[folder] = os.path.abspath(folder)
+            hashes.append(hash((folders[folder], name)))
+        keys[video['video_id']] = np.array(hashes, np.int64)
+    return keys
+
+
+def shared_videos(
+    first: Dict[int, np.ndarray], second: Dict[int, np.ndarray]
+) -> List[int]:
+    """Find the videos that share a frame with another dataset.
+
+    Args:
+        first (dict): From :func:`frame_keys`.
+        second (dict): Of the other dataset.
+
+    Returns:
+        list[int]: Ids of videos of the first.
+    """
+    if not first or not second:
+        return []
+    others = np.unique(np.concatenate(list(second.values())))
+    return [
+        video for video, keys in first.items() if np.isin(keys, others).any()
+    ]
 
 
 def _same_folder(first: SplitVideo, second: SplitVideo) -> bool:

@@ -7,9 +7,9 @@ from typing import Any, Optional, Type, TypeVar, Union
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
-from ...structures import PseudoMaskSet, VideoAnnotations, parse_annotations
-from ...utils.errors import AnnotationError, MaskSetError, PMVISError
-from ...utils.fileio import load_json
+from ..structures import PseudoMaskSet, VideoAnnotations, parse_annotations
+from ..utils.errors import AnnotationError, MaskSetError, PMVISError
+from ..utils.fileio import load_json
 from .checker import check_annotations
 from .findings import Findings
 from .rules import RULES, WARNING
@@ -153,8 +153,7 @@ def _more(found: Findings, file: str, box_only: bool) -> str:
     if found.num_errors < 2:
         return ''
     return (
-        f'; {found.num_errors} errors in all: run '
-        f'"{_command(file, box_only)}"'
+        f'; {found.num_errors} errors in all: run "{_command(file, box_only)}"'
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-from ...utils.errors import AnnotationError, ConfigError
-from ...utils.fileio import load_json
+from ..utils.errors import AnnotationError, ConfigError
+from ..utils.fileio import load_json
 from .boxes import check_boxes
 from .categories import check_categories
 from .content import Content
@@ -163,4 +163,4 @@ def _prefix_of_each(
     if not prefixes:
         return [None] * len(files)
     repeat = len(files) // len(prefixes)
-    return [str(prefix) for prefix in prefixes] * repeat
+    return [str(prefix) for prefix in list(prefixes) * repeat]

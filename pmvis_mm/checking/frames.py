@@ -3,11 +3,9 @@
 import os
 from typing import Dict, List, Optional, Set, Tuple
 
-from ...formats.readers.frame_folders import image_size
-from ...structures.frame_reader import read_frame
-from ...structures.video_file import VideoCapture, scan_video
-from ...utils.errors import FrameError
-from ..fractions import spread_frames
+from ..structures.frame_reader import read_frame
+from ..structures.video_file import VideoCapture, scan_video
+from ..utils.errors import FrameError
 from .content import CheckedVideo, Content
 from .findings import Findings
 from .names import video_file
@@ -90,7 +88,9 @@ def check_frames(
     """
     if not os.path.isdir(img_prefix):
         found.add(
-            'prefix-missing', 'the image folder does not exist', file=img_prefix
+            'prefix-missing',
+            'the image folder does not exist',
+            file=img_prefix,
         )
         return
     folders = Folders(img_prefix)
@@ -116,7 +116,7 @@ def _choose(total: int, number: int) -> Set[int]:
     """Choose frames, spread evenly; the same ones every time."""
     if number >= total:
         return set(range(total))
-    return set(spread_frames(total, number / total)) if number > 0 else set()
+    return {(2 * i + 1) * total // (2 * number) for i in range(number)}
 
 
 # ------------------------------------------------------------------- images
@@ -193,6 +193,9 @@ def _decode(
 def _read_header(
     video: CheckedVideo, frame: int, folders: Folders, found: Findings
 ) -> None:
+    # Other formats load more libraries, which most checks do without.
+    from ..formats.readers.frame_folders import image_size
+
     path = folders.path(video.names[frame])
     try:
         width, height = image_size(path)
@@ -230,9 +233,7 @@ def _compare_size(
 class _VideoFiles:
     """Video files that frames such as 'clip.mp4#17' are in."""
 
-    def __init__(
-        self, folders: Folders, found: Findings, decode: str
-    ) -> None:
+    def __init__(self, folders: Folders, found: Findings, decode: str) -> None:
         self.folders, self.found, self.decode = folders, found, decode
         # Number of frames; None if it cannot be read.
         self._lengths: Dict[str, Optional[int]] = {}

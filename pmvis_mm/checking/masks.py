@@ -6,14 +6,14 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from ...structures.rle import (
+from ..structures.rle import (
     RLE,
     areas,
     box_rle,
     from_any,
     tight_boxes,
 )
-from ...structures.rle_check import canonical_counts
+from ..structures.rle_check import canonical_counts
 from .boxes import read_boxes
 from .content import CheckedTrack, CheckedVideo, Content, absent, is_number
 from .findings import Findings
@@ -100,15 +100,16 @@ def _read_other(
     if isinstance(mask, list):
         problem = _polygon_problem(mask, height, width)
     elif isinstance(mask, dict) and mask.get('size') != [height, width]:
-        problem = 'mask-size', (
-            f'mask size {mask.get("size")!r:.40} differs from the frame size '
-            f'{[height, width]} (height, width)'
+        reason = (
+            f'mask size {mask.get("size")!r:.40} differs from the frame '
+            f'size {[height, width]} (height, width)'
         )
+        problem = 'mask-size', reason
     if problem is None or problem[0] == 'polygon-degenerate':
         try:
             rle = from_any(mask, height, width)
-        except (ValueError, TypeError, KeyError) as reason:
-            problem = 'mask-malformed', f'the mask cannot be read: {reason}'
+        except (ValueError, TypeError, KeyError) as error:
+            problem = 'mask-malformed', f'the mask cannot be read: {error}'
     if problem is not None:
         result.problems.append((i, t, *problem))
         if problem[0] != 'polygon-degenerate':

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from ...utils.errors import AnnotationError
+from ..utils.errors import AnnotationError
 from .rules import ERROR, NOTE, RULES, SEVERITIES, WARNING
 
 

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 import numpy as np
 
-from ...utils.text_table import format_table
+from ..utils.text_table import format_table
 from .content import CheckedTrack, Content, absent
 
 

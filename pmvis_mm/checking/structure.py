@@ -27,9 +27,7 @@ _KNOWN_KEYS = dict(
         'interpolated track_id'.split()
     ),
 )
-_LISTS = dict(
-    videos='video', categories='category', annotations='annotation'
-)
+_LISTS = dict(videos='video', categories='category', annotations='annotation')
 
 
 def check_structure(
@@ -55,9 +53,7 @@ def check_structure(
         kind: _entries(data, key, kind, found) for key, kind in _LISTS.items()
     }
     _check_keys(data, entries, found)
-    by_id = {
-        kind: _check_ids(entries[kind], kind, found) for kind in entries
-    }
+    by_id = {kind: _check_ids(entries[kind], kind, found) for kind in entries}
     videos = {
         key: _check_video(key, entry, found)
         for key, entry in by_id['video'].items()
@@ -192,7 +188,7 @@ def _size(
 ) -> Optional[Tuple[int, int]]:
     good = True
     for name in ('width', 'height'):
-        value = entry.get(name)
+        value: Any = entry.get(name)
         if is_integer(value) and value > 0:
             continue
         good = False
@@ -220,7 +216,7 @@ def _check_annotation(
 ) -> None:
     """Check one entry and add it to its video."""
     video_id, category = entry.get('video_id'), entry.get('category_id')
-    where = dict(video=video_id, instance=entry.get('id'))
+    where: Dict[str, Any] = dict(video=video_id, instance=entry.get('id'))
     if not is_integer(category) or category not in categories:
         found.add(
             'category-unknown',
@@ -237,7 +233,9 @@ def _check_annotation(
             **where,
         )
     if not is_integer(video_id) or video_id not in videos:
-        found.add('video-unknown', f'unknown video_id {video_id!r:.40}', **where)
+        found.add(
+            'video-unknown', f'unknown video_id {video_id!r:.40}', **where
+        )
         return
     video = videos[video_id]
     track = CheckedTrack(entry.get('id'), entry, video)

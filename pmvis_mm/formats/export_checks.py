@@ -1,0 +1,127 @@
+"""What is checked and left out before an export is written."""
+
+import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+from ..structures.video_track import VideoTrack
+from ..utils.errors import MaskSetError, OutputError
+from ..utils.fileio import disk_errors
+from .export_rules import ExportRule
+from .export_source import ExportSource
+
+
+def with_masks_only(
+    tracks: Sequence[VideoTrack], lost: Counter
+) -> List[VideoTrack]:
+    """Leave out boxes without a mask; count them."""
+    kept = []
+    for track in tracks:
+        shown = [i for i, mask in enumerate(track.masks) if mask is not None]
+        if len(shown) < len(track.masks):
+            lost['boxes without a mask'] += len(track.masks) - len(shown)
+        if not shown:
+            lost['tracks without a mask'] += 1
+            continue
+        kept.append(
+            replace(
+                track,
+                frames=track.frames[shown],
+                masks=tuple(track.masks[i] for i in shown),
+                bboxes=track.bboxes[shown],
+                frame_scores=track.frame_scores[shown],
+            )
+        )
+    return kept
+
+
+def writer_arguments(rule: ExportRule) -> Tuple[str, ...]:
+    code = rule.writer_class.__init__.__code__
+    return code.co_varnames[: code.co_argcount]
+
+
+def choose_videos(
+    names: Dict[int, str],
+    chosen: Optional[Sequence[Union[str, int]]],
+    source: ExportSource,
+) -> List[int]:
+    """Find the ids of the videos to write, in the order of the file."""
+    if not names:
+        raise MaskSetError(
+            'there is no video in it',
+            file=source.name,
+            fix='check that it is complete',
+        )
+    if chosen is None:
+        return list(names)
+    ids = set()
+    for word in chosen:
+        found = [
+            key
+            for key, name in names.items()
+            if word in (key, str(key), name, name.split('/')[-1])
+        ]
+        if not found:
+            known = ', '.join(list(names.values())[:5])
+            raise MaskSetError(
+                f'no such video; there are {len(names)}: {known} ...',
+                file=source.name,
+                video=word,
+                fix='give the name or the id of a video of this file',
+            )
+        ids.update(found)
+    return [key for key in names if key in ids]
+
+
+def check_out(
+    out: Path, rule: ExportRule, overwrite: bool, source: str
+) -> None:
+    """Refuse to replace anything but an older export, if asked to."""
+    with disk_errors(out):  # such as of a name that is too long
+        exists, is_dir = out.exists() or out.is_symlink(), out.is_dir()
+    if not exists:
+        return
+    if os.path.exists(source) and os.path.samefile(source, out):
+        raise OutputError(
+            'the export would replace its own source',
+            file=out,
+            fix='choose another name',
+        )
+    if is_dir == rule.one_file:
+        kind = 'a folder' if is_dir else 'a file'
+        raise OutputError(
+            f'this is {kind}',
+            file=out,
+            fix=f'name {"a file" if rule.one_file else "a folder"}',
+        )
+    if is_dir and not any(os.scandir(out)):
+        return
+    if not overwrite:
+        raise OutputError(
+            'it exists already',
+            file=out,
+            fix='choose another name, or pass overwrite=True (--overwrite)',
+        )
+    if is_dir:
+        foreign = _foreign(out, rule)
+        if foreign is not None:
+            raise OutputError(
+                f'the folder would be replaced, but holds {foreign!r}, which '
+                'is no file of this format',
+                file=out,
+                fix='name a folder of its own',
+            )
+
+
+def _foreign(out: Path, rule: ExportRule) -> Optional[str]:
+    """Find a file that an export in this format does not make."""
+    known = {Path(place).suffix or '.png' for place in rule.layouts.values()}
+    if '.txt' in known:
+        known.add('.ini')
+    for folder, _, files in os.walk(out):
+        for name in files:
+            if Path(name).suffix not in known:
+                return os.path.relpath(os.path.join(folder, name), out)
+    return None
