@@ -20,6 +20,7 @@ import numpy as np
 from mmengine.structures import InstanceData
 
 from ..formats import RESULT_WRITERS, ResultWriter
+from ..formats.export_names import make_unique
 from ..formats.overlay_video import OverlayVideoWriter
 from ..structures.video_track import StreamInfo, VideoTrack
 from ..utils.errors import ConfigError, OutputError
@@ -176,12 +177,4 @@ def _arguments(writer: type) -> List[str]:
 
 def unique_names(names: Sequence[str]) -> Tuple[str, ...]:
     """Make names of videos unique by appending numbers, for their files."""
-    given: Dict[str, int] = {}
-    unique = []
-    for name in names:
-        stem, number = name, given.get(name, 0) + 1
-        while number > 1 and f'{stem}_{number}' in names:
-            number += 1
-        given[name] = number
-        unique.append(stem if number == 1 else f'{stem}_{number}')
-    return tuple(unique)
+    return tuple(make_unique(names))

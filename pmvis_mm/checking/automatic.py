@@ -1,6 +1,7 @@
 """The fast part of the check, before labelling and training."""
 
 import logging
+import shlex
 from pathlib import Path
 from typing import Any, Optional, Type, TypeVar, Union
 
@@ -158,4 +159,4 @@ def _more(found: Findings, file: str, box_only: bool) -> str:
 
 
 def _command(file: str, box_only: bool) -> str:
-    return f'{_TOOL} {file}' + (' --box-only' if box_only else '')
+    return f'{_TOOL} {shlex.quote(file)}' + (' --box-only' if box_only else '')

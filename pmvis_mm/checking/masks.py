@@ -154,7 +154,7 @@ def check_masks(content: Content, found: Findings) -> None:
         found (Findings): Gets what is wrong.
     """
     for video in content.videos:
-        if not any(track.masks for track in video.tracks):
+        if video.size is None or not any(t.masks for t in video.tracks):
             continue
         masks = read_masks(video)
         for i, t, code, reason in masks.problems:
@@ -214,7 +214,8 @@ def _box_iou(xywh: np.ndarray, tight: np.ndarray) -> np.ndarray:
         both = both + (tight[:, 2:] - tight[:, :2]).prod(axis=1)
         ious = inner / (both - inner)
         # Said of the box already.
-        ious[~(xywh[:, 2:] > 0).all(axis=1)] = np.nan
+        wrong = ~(xywh[:, 2:] > 0).all(axis=1)
+        ious[wrong | ~np.isfinite(xywh).all(axis=1)] = np.nan
     return np.asarray(ious)
 
 

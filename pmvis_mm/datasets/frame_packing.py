@@ -18,7 +18,6 @@ from ..structures.video_annotations import VideoInfo, parse_annotations
 from ..utils.errors import (
     AnnotationError,
     ConfigError,
-    FrameError,
     OutputError,
 )
 from ..utils.fileio import dump_json, load_json

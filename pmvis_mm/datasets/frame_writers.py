@@ -106,7 +106,7 @@ class TarFrameWriter(FrameWriter):
             path = self._path(self._shard)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-            self._file = open(path, 'r+b')  # noqa: SIM115
+            self._file = open(path, 'r+b')
             places = self._members.values()
             end = max((offset + size for offset, size in places), default=0)
             self._file.truncate(end)

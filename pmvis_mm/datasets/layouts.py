@@ -103,9 +103,9 @@ def _split(
 
 
 _BDD_IMPORT = (
-    'python tools/dataset_converters/import_annotations.py bdd100k '
+    'python tools/dataset_converters/import_annotations.py bdd100k_bitmasks '
     '{{root}}/labels/seg_track_20/bitmasks/{split} '
-    '{{root}}/annotations/mots_{split}.json '
+    '--out {{root}}/annotations/mots_{split}.json '
     '--frames {{root}}/images/seg_track_20/{split} --with-masks'
 )
 
@@ -123,7 +123,7 @@ def _bdd_split(split: str, purpose: str, number: int) -> Tuple[Part, ...]:
         ),
         Part(
             f'{labels}/bitmasks/{split}',
-            archive,
+            f'{archive}, or rles/ of it and the format bdd100k_rles',
             'masks, to be converted',
             frames=IN_VIDEO_FOLDERS,
             suffix='.png',

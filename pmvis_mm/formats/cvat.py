@@ -10,7 +10,8 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from ..structures.polygons import mask_polygons
-from ..structures.rle import RLE, decode_tight
+from ..structures.rle import RLE
+from ..structures.rle_crop import decode_tight
 from ..structures.video_track import VideoTrack
 from ..utils.errors import ConfigError
 from .base import RESULT_WRITERS

@@ -25,6 +25,7 @@ class ExportRule:
         max_id (int, optional): Largest number of a track. A set with other
             ids is numbered anew, from 1 in each video.
         keeps_ids (bool): Whether any integer is an id.
+        numbers_crowds (bool): Whether crowds need a number.
         boxes (bool): Whether boxes without masks can be written.
         lacks (tuple[str]): What the format has no place for.
     """
@@ -35,6 +36,7 @@ class ExportRule:
     layouts: Dict[str, str] = field(default_factory=dict)
     max_id: Optional[int] = None
     keeps_ids: bool = False
+    numbers_crowds: bool = True
     boxes: bool = False
     lacks: Tuple[str, ...] = ()
 
@@ -84,6 +86,7 @@ RULES: Dict[str, ExportRule] = dict(
         'mots',
         layouts=dict(files='{}.txt', sequences='{}/gt/gt.txt'),
         max_id=999,
+        numbers_crowds=False,
         lacks=('names of classes', 'names of frames', 'scores'),
     ),
     mot=ExportRule(
@@ -98,6 +101,7 @@ RULES: Dict[str, ExportRule] = dict(
         'png',
         layouts=dict(folders='{}'),
         max_id=254,
+        numbers_crowds=False,
         lacks=('classes', 'scores'),
     ),
     cvat=ExportRule(

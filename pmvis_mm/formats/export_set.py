@@ -217,8 +217,8 @@ class _Job:
         smallest, largest = 1, 0
         for key in self.ids:
             for track in self.source.read(key):
-                if track.iscrowd and self.rule.max_id in (254, 999):
-                    continue  # has no number there
+                if track.iscrowd and not self.rule.numbers_crowds:
+                    continue
                 smallest = min(smallest, track.id)
                 largest = max(largest, track.id)
         limit = self.rule.max_id

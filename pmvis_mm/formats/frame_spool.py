@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
     """What was found out about a track at the end.
 
     Attributes:
-        number (int): Of the track in files.
+        number (int): Of the track in files; 0 for crowds.
         label (int): Best class, 0-based.
         score (float): Of the track, in [0, 1].
         start_frame (int): Masks of earlier frames do not count.
@@ -142,7 +142,7 @@ class SpoolWriter(NumberedWriter):
         """Remember the tracks that count, without their masks."""
         return {
             track.id: Verdict(
-                self.number(track.id),
+                0 if track.iscrowd else self.number(track.id),
                 int(track.labels[0]),
                 float(track.scores[0]),
                 int(track.start_frame),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO, Any, Dict, List, Optional, Sequence, Union
 
 from ..structures.mask_track import to_xywh
-from ..structures.rle import area, tight_boxes
+from ..structures.rle import RLE, area, run_lengths, tight_boxes
 from ..structures.video_track import VideoTrack
 from ..utils.errors import ConfigError, OutputError
 from .base import RESULT_WRITERS
@@ -42,6 +42,9 @@ class YouTubeVISWriter(CategoryWriter):
             negative ones. Defaults to False.
         tight_boxes, with_masks, category_entries: See
             :class:`~pmvis_mm.formats.track_file.CategoryWriter`.
+        uncompressed (bool): Whether a dataset has the runs of masks as lists
+            of numbers, as the files of YouTube-VIS; TrackEval takes no
+            others. Defaults to False: compressed, as COCO does it.
 
     Raises:
         ConfigError: If results are to be written without masks.
@@ -60,6 +63,7 @@ class YouTubeVISWriter(CategoryWriter):
         tight_boxes: bool = True,
         with_masks: bool = True,
         category_entries: Optional[Sequence[Dict[str, Any]]] = None,
+        uncompressed: bool = False,
     ) -> None:
         super().__init__(
             path,
@@ -77,6 +81,7 @@ class YouTubeVISWriter(CategoryWriter):
         self.video_id = video_id
         self.as_dataset = as_dataset
         self.keep_ids = keep_ids
+        self.uncompressed = uncompressed
 
     def number(self, track_id: int) -> int:
         """Tell the number of a track in files, see the base class."""
@@ -175,7 +180,7 @@ class YouTubeVISWriter(CategoryWriter):
         entry.update(
             # A loader that finds a box expects a mask.
             bboxes=[mask and box for box, mask in zip(boxes, masks)],
-            segmentations=masks,
+            segmentations=self._written(masks),
             areas=[None if mask is None else area(mask) for mask in masks],
         )
         if any(score is not None for score in scores):
@@ -194,3 +199,11 @@ class YouTubeVISWriter(CategoryWriter):
             if rle is not None and area(rle):
                 masks[frame] = self.plain_rle(rle, int(frame))
         return masks
+
+    def _written(self, masks: List[Optional[RLE]]) -> List[Optional[RLE]]:
+        if not self.uncompressed:
+            return masks
+        return [
+            mask and dict(mask, counts=run_lengths([mask])[0].tolist())
+            for mask in masks
+        ]

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .rle import RLE, decode_tight
+from .rle import RLE
+from .rle_crop import decode_tight
 
 Ring = NDArray[np.float64]
 

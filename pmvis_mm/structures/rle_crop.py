@@ -14,12 +14,15 @@ def decode_tight(mask: rle.RLE) -> Optional[Crop]:
     """Decode the tight box of a mask of ours.
 
     Args:
-        mask (RLE): Compressed; not checked.
+        mask (RLE): Compressed, also with counts as bytes; not checked.
 
     Returns:
         tuple, optional: x and y of the upper left corner, pixels, and the
         mask there, bool, (h, w), column-major; None if it is empty.
     """
+    counts = mask['counts']
+    if isinstance(counts, bytes):
+        mask = dict(mask, counts=counts.decode('ascii'))
     return _crop(rle.run_lengths([mask])[0], int(mask['size'][0]))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..datasets.metainfo import DATASET_CLASSES
+from ..formats.readers import import_annotations
 from ..structures import rle
 from ..utils.fileio import dump_json
 from .tiny_coco import write_tiny_coco_clips
@@ -195,9 +196,13 @@ def _write_bdd100k(root: Path) -> None:
     for split, videos in (('train', _BDD_VIDEOS), ('val', _BDD_VIDEOS[:1])):
         for video in videos:
             _write_bdd_video(root, split, video)
-        dump_json(
-            _bdd_content(videos), root / f'annotations/mots_{split}.json'
+        content, _ = import_annotations(
+            root / 'labels/seg_track_20/bitmasks' / split,
+            'bdd100k_bitmasks',
+            root / 'images/seg_track_20' / split,
+            with_masks=True,
         )
+        dump_json(content, root / f'annotations/mots_{split}.json')
 
 
 _BDD_VIDEOS = ('00a395fe-d60c0b47', '00d18b13-52d3e4c1')
@@ -247,45 +252,6 @@ def _write_bdd_video(root: Path, split: str, video: str) -> None:
         )
     file = root / 'labels/seg_track_20/rles' / split / f'{video}.json'
     dump_json(frames, file)
-
-
-def _bdd_content(videos: Sequence[str]) -> Dict[str, Any]:
-    """Make the json that the import makes of the bitmasks."""
-    frames = range(_BDD_FRAMES)
-    content: Dict[str, Any] = dict(
-        videos=[],
-        categories=official_categories('bdd100k_mots'),
-        annotations=[],
-    )
-    for video_id, video in enumerate(videos, 1):
-        content['videos'].append(
-            dict(
-                id=video_id,
-                width=SIZE[1],
-                height=SIZE[0],
-                length=_BDD_FRAMES,
-                file_names=[
-                    f'{video}/{video}-{t + 1:07d}.jpg' for t in frames
-                ],
-            )
-        )
-        for index, (_, name, _, _) in enumerate(_BDD_OBJECTS):
-            boxes = [_bdd_box(index, t) for t in frames]
-            content['annotations'].append(
-                dict(
-                    id=len(content['annotations']) + 1,
-                    video_id=video_id,
-                    category_id=DATASET_CLASSES['bdd100k_mots'].index(name)
-                    + 1,
-                    iscrowd=0,
-                    bboxes=boxes,
-                    segmentations=[
-                        rle.box_rle((x, y, x + w, y + h), *SIZE)
-                        for x, y, w, h in boxes
-                    ],
-                )
-            )
-    return content
 
 
 # --------------------------------------------------------- other datasets

@@ -2,14 +2,18 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from pmvis_mm.datasets.layout_check import check_layout
 from pmvis_mm.datasets.layouts import LAYOUTS, get_layout
-from pmvis_mm.datasets.metainfo import DATASET_CLASSES
+from pmvis_mm.datasets.metainfo import BDD100K_MOTS_CLASSES, DATASET_CLASSES
+from pmvis_mm.formats.readers.bdd100k import BDD100K_CLASSES
 from pmvis_mm.registry import DATASETS
+from pmvis_mm.structures.rle import box_rle
 from pmvis_mm.testing.tiny_downloads import SIZE, write_tiny_download
+from pmvis_mm.testing.tiny_runs import run_tool
 from pmvis_mm.utils.errors import AnnotationError, ConfigError, FrameError
 from pmvis_mm.utils.fileio import dump_json, load_json
 
@@ -297,6 +301,35 @@ def test_tiny_masks_fill_their_boxes(made):
     assert mask['counts'][:3] == [6 * 48 + 6, 8, 40]
     assert sum(mask['counts']) == 48 * 64
     assert sum(mask['counts'][1::2]) == 64
+
+
+def test_tiny_bdd100k_is_imported(made, tmp_path):
+    """By the command that the check names; from bitmasks and from RLE."""
+    assert BDD100K_CLASSES == BDD100K_MOTS_CLASSES
+    content = load_json(made / 'bdd100k/annotations/mots_val.json')
+    assert [c['name'] for c in content['categories']] == list(BDD100K_CLASSES)
+    pedestrian, car = content['annotations']
+    assert (pedestrian['category_id'], car['category_id']) == (1, 3)
+    assert pedestrian['bboxes'] == [[10 + t, 12, 6, 14] for t in range(4)]
+    assert car['bboxes'] == [[30 + t, 20, 16, 10] for t in range(4)]
+    assert car['segmentations'][1] == box_rle((31, 20, 47, 30), *SIZE)
+    # The command, with RLE in place of bitmasks.
+    (part,) = (
+        part
+        for part in get_layout('bdd100k_mots').parts
+        if part.path == 'annotations/mots_val.json'
+    )
+    run, python, tool, *words = part.get(made / 'bdd100k').split()
+    assert (run, python) == ('run', 'python')
+    out = tmp_path / 'rle.json'
+    words[words.index('--out') + 1] = str(out)
+    words = [w.replace('bitmasks', 'rles') for w in words]
+    assert run_tool(Path(__file__).parents[2] / tool, *words) == 0
+    for entry, other in zip(
+        content['annotations'], load_json(out)['annotations']
+    ):
+        del entry['source_id'], other['source_id']  # text in the json
+        assert entry == other
 
 
 # ----------------------------------------------- hints of the datasets

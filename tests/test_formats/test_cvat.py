@@ -154,7 +154,7 @@ def test_boxes_come_back(clip, write, tmp_path):
 def test_boxes_without_masks(clip, write, tmp_path, shape):
     track = clip.tracks[1]
     track.masks = (None, track.masks[1])
-    track.bboxes = np.array([[1.25, 2, 7.12345, 9], [10, 6, 20, 16]])
+    track.bboxes = np.array([[1.25, 2, 7.12341, 9], [10, 6, 20, 16]])
     clip.tracks = [track]
     video = _read(write(_config(tmp_path, shape), clip))
     (found,) = video.tracks

@@ -1,148 +1,55 @@
 """import(export(x)) = x within the limits of each format.
 
-========== ======================================================= =========
-format     what does not come back                                 boxes
-========== ======================================================= =========
-json       nothing (boxes to 0.0001 pixels); tracks without a mask given
-results    ids, crowds; scores of frames; sizes, names: from the   tight
-           annotation file
-coco_video ids below 1 (all are shifted)                           given
-csv        masks, crowds, sizes, frame names, videos without       given
+========== =======================================================
+format     what does not come back
+========== =======================================================
+json       tracks without a mask (counted); boxes to 0.0001 pixels
+results    ids, crowds, scores of frames; boxes other than tight
+           ones; sizes and names come from the annotation file
+coco_video ids below 1 (all are shifted); videos keep their ids
+csv        masks, crowds, sizes, names of frames, videos without
            tracks; ids below 1 (all are shifted)
-mots       pixels of overlaps; ids beyond 999 (numbered anew per   tight
-           video); class names; single crowds of a frame; scores
-mot        masks, names of frames; ids below 1 (numbered anew)     given
-png        pixels of overlaps; ids beyond 254 (numbered anew per   tight
-           video); classes; single crowds of a frame; scores
-cvat       crowds, scores, names of frames; ids below 1 (numbered  tight;
-           anew); shape=polygon: pixels within the tolerance       box:
-           (IoU >= 0.9 here for large masks, tolerance 1),         given
-           exact with 0; shape=mask exact; shape=box: no masks
-========== ======================================================= =========
+mots       pixels where masks overlap; ids if one is below 1 or
+           beyond 999 (numbered anew in each video); names of
+           classes; which crowd is which; scores; names of frames
+mot        masks, names of frames, scores (style='gt') or classes
+           (style='results'); ids if one is below 1 (numbered anew)
+png        pixels where masks overlap; ids if one is below 1 or
+           beyond 254 (numbered anew in each video); classes; which
+           crowd is which; scores
+cvat       crowds, scores, names of frames; ids if one is below 1
+           (numbered anew); shape='polygon': pixels within the
+           tolerance (1: IoU of at least 0.9 on DAVIS, 0.7 for
+           masks of 5 x 5 pixels; 0: none); 'mask': none; 'box':
+           masks
+========== =======================================================
+
+Boxes are those of the source, also where they are not tight, in json,
+coco_video, csv, mot and cvat with shape='box'; elsewhere those of the masks.
 """
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pmvis_mm.formats import export_set, load_source
 from pmvis_mm.formats.readers import import_annotations
+from pmvis_mm.formats.readers.sniffing import guess_reader
 from pmvis_mm.structures import PseudoMaskSet
-from pmvis_mm.structures.rle import (
-    area,
-    decode,
-    encode,
-    from_any,
-    mask_iou,
-    tight_boxes,
-)
+from pmvis_mm.structures.rle import area
 from pmvis_mm.testing.odd_dataset import odd_dataset, write_odd_frames
+from pmvis_mm.testing.round_trips import (
+    changed,
+    facts,
+    flattened,
+    mask_ious,
+    numbered,
+    renumbered,
+    tight,
+)
 
 DEFAULT = 'object'  # class of those that come back without
-
-
-# ------------------------------------------------------------- comparing
-def facts(content, masks=True):
-    """Everything of a dataset by frame names and source ids."""
-    names = {c['id']: c['name'] for c in content['categories']}
-    result = {}
-    for video in content['videos']:
-        tracks = {}
-        for entry in content['annotations']:
-            if entry['video_id'] != video['id']:
-                continue
-            rles = entry.get('segmentations') or [None] * video['length']
-            rles = [from_any(m, video['height'], video['width']) for m in rles]
-            tracks[entry.get('source_id', entry['id'])] = dict(
-                category=names[entry['category_id']],
-                iscrowd=entry.get('iscrowd', 0),
-                boxes={
-                    t: tuple(np.round([*box[:2], box[0] + box[2],
-                                       box[1] + box[3]], 3))
-                    for t, box in enumerate(entry['bboxes']) if box
-                },
-                masks={t: m['counts'] for t, m in enumerate(rles) if m}
-                if masks
-                else {},
-            )  # fmt: skip
-        size = (video['width'], video['height'])
-        result[tuple(video['file_names'])] = (size, tracks)
-    return result
-
-
-def numbered(content, limit, key=lambda entry, number: number):
-    """Ids as formats keep them if all fit, else places in the video."""
-    ids = [e['id'] for e in content['annotations']]
-    if limit < 1000:  # there crowds have no number of their own
-        ids = [e['id'] for e in content['annotations'] if not e['iscrowd']]
-    fit = all(1 <= number <= limit for number in ids)
-    return renumbered(
-        content,
-        lambda entry, place: key(entry, entry['id'] if fit else place),
-    )
-
-
-def renumbered(content, key):
-    """The same with other ids; ``key`` makes them of track and place."""
-    entries = sorted(content['annotations'], key=lambda e: e['id'])
-    places = {}
-    made = []
-    for entry in entries:
-        place = places[entry['video_id']] = (
-            places.get(entry['video_id'], 0) + 1
-        )
-        made.append(dict(entry, source_id=key(entry, place)))
-    return dict(content, annotations=made)
-
-
-def changed(content, **values):
-    """The same with other values in all annotations."""
-    entries = [dict(e, **values) for e in content['annotations']]
-    return dict(content, annotations=entries)
-
-
-def tight(content):
-    """The same with the boxes of the masks."""
-    entries = []
-    for entry in content['annotations']:
-        boxes = []
-        for rle, (x0, y0, x1, y1) in zip(
-            entry['segmentations'], tight_boxes(entry['segmentations'])
-        ):
-            boxes.append(rle and [x0, y0, x1 - x0, y1 - y0])
-        entries.append(dict(entry, bboxes=boxes))
-    return dict(content, annotations=entries)
-
-
-def flattened(content):
-    """The same without overlaps: the lower id keeps a pixel, crowds last."""
-    taken = {}
-    entries = []
-    order = sorted(
-        content['annotations'], key=lambda e: (e['iscrowd'], e['id'])
-    )
-    for entry in order:
-        rles = []
-        for t, rle in enumerate(entry['segmentations']):
-            if rle is not None:
-                mask = decode(rle)
-                used = taken.setdefault(
-                    (entry['video_id'], t), np.zeros(mask.shape, bool)
-                )
-                mask = mask & ~used
-                used |= mask
-                rle = encode(mask) if mask.any() else None
-            rles.append(rle)
-        entries.append(dict(entry, segmentations=rles))
-    return dict(content, annotations=entries)
-
-
-def number_of(content):
-    """Class number that MOTS gives: the place of the category, from 1."""
-    order = [c['id'] for c in content['categories']]
-    return lambda entry: order.index(entry['category_id']) + 1
 
 
 # -------------------------------------------------------- the formats' way
@@ -168,13 +75,15 @@ def as_csv(x):
 
 
 def as_mots(x):
-    number = number_of(x)
+    order = [c['id'] for c in x['categories']]
     x = numbered(
         tight(flattened(x)),
         999,
-        lambda entry, place: 10000
-        if entry['iscrowd']
-        else number(entry) * 1000 + place,
+        lambda entry, place: (
+            10000
+            if entry['iscrowd']
+            else 1000 * (order.index(entry['category_id']) + 1) + place
+        ),
     )
     return without_class(facts(x), of_crowds=True)
 
@@ -263,6 +172,7 @@ def odd(request, tmp_path):
 def back(way, path, frames, out, **kwargs):
     """Export a file and import the export."""
     format, options, reader, reader_options, _ = WAYS[way]
+    out.parent.mkdir(exist_ok=True)
     report = export_set(load_source(path), format, out, options=options)
     if format == 'results':
         reader_options = dict(ann_file=str(path))
@@ -282,7 +192,7 @@ def back(way, path, frames, out, **kwargs):
 def out_of(way, folder):
     suffix = dict(csv='.csv').get(way, '.json')
     one_file = way in ('json', 'results', 'coco_video', 'csv')
-    return folder / ('aus gabe' + (suffix if one_file else ''))
+    return folder / way / ('aus gabe' + (suffix if one_file else ''))
 
 
 @pytest.mark.parametrize('way', WAYS)
@@ -294,7 +204,18 @@ def test_generated_data_comes_back(odd, way):
     assert report.counts['videos'] == 3
     whole = pixels(content) - pixels(flattened(content))
     kept = whole if WAYS[way][0] in ('mots', 'png') else 0
-    assert report.lost == ({'pixels where masks overlap': kept} if kept else {})
+    assert report.lost == (
+        {'pixels where masks overlap': kept} if kept else {}
+    )
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_exports_are_recognised(odd, way):
+    _, path, folder = odd
+    out = out_of(way, folder)
+    out.parent.mkdir(exist_ok=True)
+    export_set(load_source(path), WAYS[way][0], out, options=WAYS[way][1])
+    assert guess_reader(out) == WAYS[way][2]
 
 
 def pixels(content):
@@ -307,23 +228,6 @@ def pixels(content):
 
 
 # ------------------------------------------------------------ other data
-def ious(first, second):
-    """IoU of all masks of two datasets with the same tracks."""
-    values = []
-    for names, (_, tracks) in first.items():
-        for key, track in tracks.items():
-            other = second[names][1][key]
-            assert track['masks'].keys() == other['masks'].keys()
-            width, height = first[names][0]
-            for t, counts in track['masks'].items():
-                pair = [
-                    [dict(size=[height, width], counts=c)]
-                    for c in (counts, other['masks'][t])
-                ]
-                values.append(mask_iou(*pair)[0, 0])
-    return np.array(values)
-
-
 @pytest.fixture(scope='module')
 def shapes(tmp_path_factory):
     from pmvis_mm.datasets.shapes_vis import write_shapes_vis
@@ -343,7 +247,7 @@ def davis(tmp_path_factory):
 
 # Smallest and mean IoU that polygons of tolerance 1 must have.
 @pytest.mark.parametrize(
-    'data, least, mean', [('shapes', 0.9, 0.95), ('davis', 0.8, 0.95)]
+    'data, least, mean', [('shapes', 0.7, 0.9), ('davis', 0.9, 0.97)]
 )
 def test_polygons_stay_within_their_tolerance(
     request, tmp_path, data, least, mean
@@ -358,8 +262,7 @@ def test_polygons_stay_within_their_tolerance(
         reader_options=dict(join_groups=True),
         with_masks=True,
     )
-    found = ious(as_cvat(json.loads(path.read_text())), facts(again))
-    print(data, found.min(), found.mean())
+    found = mask_ious(as_cvat(json.loads(path.read_text())), facts(again))
     assert len(found) > 20
     assert found.min() >= least and found.mean() >= mean
 
@@ -376,3 +279,136 @@ def test_data_of_datasets_comes_back(
         monkeypatch.setitem(WAYS[way][3], 'class_names', names)
     again, _ = back(way, path, frames, out_of(way, tmp_path))
     assert facts(again) == WAYS[way][-1](content)
+
+
+# --------------------------------------------------- pseudo masks, results
+@pytest.fixture
+def mask_set(tmp_path):
+    """Sources, scores, and a frame of which only the box is known."""
+    content = odd_dataset()
+    entry = content['annotations'][4]
+    entry['sources'] = ['sam', 'flow', None, 'sam', 'sam']
+    entry['scores'] = [0.25, None, None, 1.0, 0.5]
+    entry['annotated_bboxes'] = [*entry['bboxes'][:2], [1, 2, 3.5, 4], None,
+                                 entry['bboxes'][4]]  # fmt: skip
+    entry['annotated_bboxes'][3] = entry['bboxes'][3]
+    path = tmp_path / 'set.json'
+    PseudoMaskSet.from_json(content, 'set').dump(path)
+    return path
+
+
+def test_a_mask_set_comes_back_whole(mask_set, tmp_path):
+    out = tmp_path / 'out.json'
+    report = export_set(load_source(mask_set), 'json', out)
+    old, new = PseudoMaskSet.load(mask_set), PseudoMaskSet.load(out)
+    assert new.videos == old.videos and new.categories == old.categories
+    assert sorted(new, key=lambda t: t.id) == sorted(old, key=lambda t: t.id)
+    assert report.counts == dict(videos=3, tracks=6, masks=17, boxes=1)
+
+
+@pytest.mark.parametrize(
+    'format, lost',
+    [
+        ('coco_video', {'boxes without a mask': 1}),
+        ('results', {}),
+        ('csv', {}),
+        ('mot', {}),
+        ('cvat', {}),
+        ('png', {'boxes without a mask': 1}),
+    ],
+)
+def test_boxes_without_a_mask_are_kept_or_counted(
+    mask_set, tmp_path, format, lost
+):
+    out = out_of(format, tmp_path)
+    report = export_set(load_source(mask_set), format, out)
+    found = {k: n for k, n in report.lost.items() if 'overlap' not in k}
+    if format == 'results':
+        lost = {}
+    assert found == lost
+    if format == 'csv':
+        pandas = pytest.importorskip('pandas')
+        table = pandas.read_csv(out)
+        (row,) = table[table['area'].isna()].to_dict('records')
+        box = [row[k] for k in ('x0', 'y0', 'x1', 'y1')]
+        assert box == [1, 2, 4.5, 6] and row['frame'] == 2
+        assert row['video'] == 'MOT-02' and len(table) == 18
+
+
+def test_scores_come_back(mask_set, tmp_path):
+    for way in ('json', 'coco_video', 'csv'):
+        again, _ = back(way, mask_set, None, out_of(way, tmp_path),
+                        invent_names=True, size=None if way != 'csv'
+                        else (40, 30))  # fmt: skip
+        scored = [e['scores'] for e in again['annotations'] if 'scores' in e]
+        (scores,) = scored
+        assert [s for s in scores if s is not None] == [0.25, 1.0, 0.5]
+
+
+def test_results_come_back(odd, tmp_path):
+    content, path, _ = odd
+    first, second = content['annotations'][1], content['annotations'][4]
+    results = [
+        dict(
+            video_id=entry['video_id'],
+            category_id=category,
+            score=score,
+            segmentations=entry['segmentations'],
+        )
+        for entry, category, score in (
+            (first, 4, 0.75),
+            (first, 90, 0.5),  # one track of two classes
+            (second, 2, 0.125),
+            (first, 4, 0.0625),  # not a neighbour: another track
+        )
+    ]
+    file = tmp_path / 'results.json'
+    file.write_text(json.dumps(results))
+    source = load_source(file, path)
+    assert [len(source.read(key)) for key in (7, 3, 12)] == [2, 1, 0]
+    export_set(source, 'results', tmp_path / 'again.json')
+    again = json.loads((tmp_path / 'again.json').read_text())
+    order = [results[0], results[1], results[3], results[2]]  # by video
+    assert again == order
+    report = export_set(
+        source, 'json', tmp_path / 'set.json', score_thr=0.0625
+    )
+    assert report.counts['tracks'] == 3
+    made = PseudoMaskSet.load(tmp_path / 'set.json')
+    assert [(t.id, t.category_id) for t in made] == [(1, 4), (3, 4), (2, 2)]
+    assert made.tracks[3][0].scores == [0.125, 0.125, None, 0.125, 0.125]
+
+
+def test_boxes_only_come_back(odd, tmp_path):
+    content, _, folder = odd
+    boxes = dict(content, annotations=[
+        {k: v for k, v in e.items() if k not in ('segmentations', 'areas')}
+        for e in content['annotations']
+    ])  # fmt: skip
+    path = tmp_path / 'boxes.json'
+    path.write_text(json.dumps(boxes))
+    for way in ('json', 'coco_video', 'csv', 'mot', 'cvat-box'):
+        again, report = back(
+            way, path, folder / 'frames', out_of(way, tmp_path)
+        )
+        assert facts(again) == WAYS[way][-1](boxes)
+        assert report.counts['boxes'] == 17 and not report.lost
+        if way in ('json', 'coco_video'):
+            text = out_of(way, tmp_path).read_text()
+            assert 'segmentation' not in text and 'counts' not in text
+
+
+def test_frames_of_a_video_file(odd, tmp_path):
+    """Names such as 'clip.mp4#3' are no names of files."""
+    content, _, _ = odd
+    video = content['videos'][1]
+    video['file_names'] = [f'deep/clip.mp4#{t}' for t in range(5)]
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(content))
+    out = tmp_path / 'out'
+    export_set(load_source(path), 'png', out, videos=['deep/clip'])
+    assert sorted(p.name for p in (out / 'clip').iterdir()) == [
+        f'{t:05d}.png' for t in range(5)
+    ]
+    again, _ = back('coco_video', path, None, tmp_path / 'coco.json')
+    assert facts(again) == as_coco(content)

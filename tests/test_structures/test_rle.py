@@ -291,19 +291,3 @@ def test_run_lengths_of_many_masks_at_once():
 def test_run_lengths_of_nothing():
     lengths, numbers = rle.run_lengths([])
     assert lengths.shape == numbers.shape == (0,)
-
-
-@pytest.mark.parametrize('seed', range(20))
-
-
-
-def test_decoding_the_tight_box_of_extremes():
-    assert rle.decode_tight(rle.encode(np.zeros((5, 6), bool))) is None
-    for shape in ((1, 1), (5, 1), (1, 5), (5, 6)):
-        x, y, tight = rle.decode_tight(rle.encode(np.ones(shape, bool)))
-        assert (x, y) == (0, 0) and tight.shape == shape and tight.all()
-    # Runs of nothing, and counts as bytes.
-    found = rle.decode_tight(
-        dict(size=[2, 3], counts=rle.encode(np.eye(2, 3))['counts'].encode())
-    )
-    np.testing.assert_array_equal(found[2], np.eye(2, dtype=bool))

@@ -66,7 +66,15 @@ def test_boxes_by_default(run_tool, source, tmp_path, capsys):
     run_tool(
         *('auto', source, '--frames', tmp_path / 'Bilder', '--out', out),
         *('--interpolate', '--max-gap', 2, '--clip-boxes'),
-        *('--map', 'katze=cat', '--map', 'hund=dog', '--classes', 'dog'),
+        *(
+            '--map',
+            'katze=cat',
+            '--map',
+            'hund=dog',
+            'maus=m',
+            '--classes',
+            'dog',
+        ),
         *('cat', '--option', 'min_score=0.5', '--size', '32x24'),
     )
     text = out.read_text()
@@ -88,6 +96,7 @@ def test_boxes_by_default(run_tool, source, tmp_path, capsys):
     assert 'boxes interpolated                2' in printed
     assert 'boxes clipped to the frame        1' in printed
     assert 'masks left out (boxes only)       1' in printed
+    assert printed[-2] == "warning: no class has the name ['maus'] (--map)"
     assert printed[-1] == f'written: {out}'
 
 

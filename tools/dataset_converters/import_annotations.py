@@ -172,6 +172,8 @@ def main() -> None:
             'warning: names of frames are made up; extract the frames under '
             'these names before labelling or training'
         )
+    if report.unused_names:
+        print(f'warning: no class has the name {report.unused_names} (--map)')
     print(f'written: {args.out}')
 
 

@@ -1,11 +1,14 @@
 """Packing clips into the inputs of a model."""
 
-from typing import List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 import torch
+from mmcv.transforms import to_tensor
 from mmdet.datasets.transforms import PackTrackInputs
+from mmdet.structures import DetDataSample, TrackDataSample
+from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
 from ...registry import TRANSFORMS
@@ -102,13 +105,47 @@ class PackVISInputs(PackTrackInputs):
         images = results.pop('img', None)
         if 'gt_masks_valid' in results:
             results['gt_masks_valid'] = _aligned_valid(results)
-        packed = super().transform(results)
+        packed: Dict[str, Any] = dict(inputs={})
         if images is not None:
             packed['inputs'] = _to_planes(images)
-        for sample in packed['data_samples']:
-            _spread_masks(sample.gt_instances)
-            _spread_masks(sample.ignored_instances)
+        frames = [
+            self._pack_frame(results, t) for t in range(len(results['img_id']))
+        ]
+        clip = TrackDataSample()
+        # Its own setter prints all tensors into a text that nobody reads.
+        clip.set_field(frames, '_video_data_samples', dtype=list)
+        if 'key_frame_flags' in results:
+            flags = np.asarray(results['key_frame_flags'], dtype=bool)
+            clip.set_metainfo(
+                dict(
+                    key_frames_inds=np.flatnonzero(flags).tolist(),
+                    ref_frames_inds=np.flatnonzero(~flags).tolist(),
+                )
+            )
+        packed['data_samples'] = clip
         return packed
+
+    def _pack_frame(self, results: dict, t: int) -> DetDataSample:
+        """Pack the annotation of a frame."""
+        kept, ignored = InstanceData(), InstanceData()
+        for key, name in self.mapping_table.items():
+            if key not in results:
+                continue
+            values = results[key][t]
+            if 'gt_ignore_flags' not in results:
+                kept[name] = _packed(values)
+                continue
+            flags = results['gt_ignore_flags'][t]
+            kept[name] = _packed(values[np.flatnonzero(flags == 0)])
+            ignored[name] = _packed(values[np.flatnonzero(flags == 1)])
+        sample = DetDataSample(
+            metainfo={
+                key: results[key][t] for key in self.meta_keys if key in results
+            }
+        )
+        sample.gt_instances = kept
+        sample.ignored_instances = ignored
+        return sample
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'
@@ -119,7 +156,8 @@ def _to_planes(images: List[np.ndarray]) -> torch.Tensor:
     height = max(image.shape[0] for image in images)
     width = max(image.shape[1] for image in images)
     shape = (len(images), images[0].shape[2], height, width)
-    planes = np.zeros(shape, images[0].dtype)
+    same = len({image.shape for image in images}) == 1
+    planes = (np.empty if same else np.zeros)(shape, images[0].dtype)
     for target, image in zip(planes, images):
         h, w = image.shape[:2]
         # A view that runs backwards, as flips make, is slow to walk over.
@@ -130,11 +168,11 @@ def _to_planes(images: List[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(planes)
 
 
-def _spread_masks(instances: InstanceData) -> None:
-    """Make ordinary bitmaps of masks that are kept by their boxes."""
-    masks = instances.get('masks')
-    if isinstance(masks, TightMasks):
-        instances.masks = masks.plain()
+def _packed(values: Any) -> Union[BitmapMasks, torch.Tensor]:
+    """Make tensors, and ordinary bitmaps of masks."""
+    if isinstance(values, TightMasks):
+        return values.plain()
+    return values if isinstance(values, BitmapMasks) else to_tensor(values)
 
 
 def _aligned_valid(results: dict) -> List[np.ndarray]:

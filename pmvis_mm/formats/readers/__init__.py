@@ -12,8 +12,8 @@ from .bdd100k import BDD100KBitmaskReader
 from .coco_video import COCOVideoReader
 from .csv_table import CSVReader
 from .cvat import CVATReader
-from .davis import DAVISReader
 from .datumaro import DatumaroReader
+from .davis import DAVISReader
 from .frame_folders import FrameFolders, VideoFrames, image_size
 from .import_report import ImportReport
 from .importing import build_reader, import_annotations, reader_options

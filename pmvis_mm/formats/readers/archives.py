@@ -1,5 +1,7 @@
 """Annotations that come packed, unpacked safely."""
 
+import bz2
+import gzip
 import lzma
 import os
 import re
@@ -12,7 +14,18 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Iterator, List, Optional, Set, Tuple, Union
+from typing import (
+    IO,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Set,
+    Tuple,
+    Union,
+)
 
 from ...utils.errors import AnnotationError, PMVISError
 from ...utils.fileio import disk_errors
@@ -23,7 +36,14 @@ PathLike = Union[str, Path]
 # nulls compress a lot.
 _HARMLESS = 256 * 2**20
 _BLOCK = 1 << 20
+_LONGEST_READ = 16 << 20
 _ENCRYPTED = 0x1
+_OPENERS: Dict[str, Callable[..., Any]] = {
+    '': open,
+    'gz': gzip.open,
+    'bz2': bz2.open,
+    'xz': lzma.open,
+}
 _PACKED = ((b'\x1f\x8b', 'gz'), (b'BZh', 'bz2'), (b'\xfd7zXZ\x00', 'xz'))
 _BROKEN = (
     zipfile.BadZipFile,
@@ -213,8 +233,13 @@ def _extract_zip(path: PathLike, unpacker: '_Unpacker') -> None:
 
 def _extract_tar(path: PathLike, unpacker: '_Unpacker') -> None:
     # One way through the file: a second one would decompress it again.
-    mode: Any = f'r:{_compression(path)}'
-    with tarfile.open(path, mode) as archive:
+    with _OPENERS[_compression(path)](path, 'rb') as stream:
+        file: Any = _CarefulFile(stream)
+        _unpack_tar(tarfile.open(fileobj=file, mode='r:'), unpacker)
+
+
+def _unpack_tar(archive: tarfile.TarFile, unpacker: '_Unpacker') -> None:
+    with archive:
         for member in archive:
             if not (member.isreg() or member.isdir()):
                 raise unpacker.no_file(member.name)
@@ -226,6 +251,20 @@ def _extract_tar(path: PathLike, unpacker: '_Unpacker') -> None:
                 with file:
                     unpacker.write(member.name, file, member.size)
         _check_end(archive)
+
+
+class _CarefulFile:
+    """Refuses the headers of any length that tarfile would read at once."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.seek = file.seek
+        self.tell = file.tell
+        self._read = file.read
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _LONGEST_READ:
+            raise tarfile.ReadError(f'a header of {size} bytes')
+        return self._read(size)
 
 
 def _check_end(archive: tarfile.TarFile) -> None:

@@ -79,7 +79,8 @@ def assemble(
         class_map (Mapping[str, str], optional): New names of classes; comes
             before ``classes``.
         default_class (str, optional): For tracks without a class. Defaults
-            to None: an error.
+            to None: an error; regions that are not judged (``iscrowd``) are
+            left out.
         drop_other_classes (bool): Leave out tracks of classes that are not
             among ``classes`` instead of refusing them. Defaults to False.
         size (tuple[int], optional): Width and height of the frames, pixels.
@@ -206,7 +207,11 @@ def _add_tracks(
         seen.add(track.id)
         label = table.label_of(track, video)
         if label is None:
-            report.drop('tracks of other classes')
+            report.drop(
+                'tracks of other classes'
+                if track.category or table.default_class
+                else 'regions without a class that are not judged'
+            )
             continue
         body = TrackAssembler(track, video, info, options, report).build()
         if body is None:
@@ -244,6 +249,7 @@ def _finish(
     for annotation, label in zip(parts.annotations, parts.labels):
         annotation['category_id'] = ids[label]
         report.categories[label] += 1
+    report.unused_names = table.unused()
     report.videos = len(parts.videos)
     report.frames = sum(video['length'] for video in parts.videos)
     report.tracks = len(parts.annotations)
@@ -269,6 +275,7 @@ class _ClassTable:
         self.class_map = dict(class_map or {})
         self.default_class = default_class
         self.drop_other = drop_other
+        self._unused = set(self.class_map)
 
     def label_of(
         self, track: ImportedTrack, video: ImportedVideo
@@ -278,13 +285,15 @@ class _ClassTable:
         where: Json = dict(
             file=video.file, video=video.name, instance=track.id
         )
+        if not name and track.iscrowd:
+            return None  # no class is the right one for it
         if not name:
             raise AnnotationError(
                 'this track has no class',
                 fix='name the class of all such tracks (--default-class)',
                 **where,
             )
-        name = self.class_map.get(name, name)
+        name = self._renamed(name)
         if self.classes is None or name in self.classes:
             return name
         if self.drop_other:
@@ -301,7 +310,15 @@ class _ClassTable:
         self, declared: Optional[Sequence[str]], labels: Sequence[str]
     ) -> List[str]:
         """List all classes in the order of their ids."""
+        known = [self._renamed(name) for name in declared or ()]
         if self.classes is not None:
             return self.classes
-        known = [self.class_map.get(name, name) for name in declared or ()]
         return list(dict.fromkeys([*known, *sorted(set(labels))]))
+
+    def unused(self) -> List[str]:
+        """List the old names that did not occur."""
+        return sorted(self._unused)
+
+    def _renamed(self, name: str) -> str:
+        self._unused.discard(name)
+        return self.class_map.get(name, name)

@@ -1,12 +1,11 @@
 """Masks in the PNG folders of BDD100K MOTS."""
 
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 
 from ...structures.label_image import encode_labels, read_image_as_is
-from ...structures.rle import RLE
 from ...utils.errors import AnnotationError, FrameError
 from .base import ANNOTATION_READERS
 from .label_folders import LabelFolderReader, Region
@@ -74,34 +73,28 @@ class BDD100KBitmaskReader(LabelFolderReader):
                 fix='use the folder "bitmasks", neither "colormaps" nor '
                 'another format',
             )
-        # Each value of all four channels is an instance with its class.
-        pixels = values.astype(np.uint32)
-        red, green, blue, alpha = (pixels[..., i] for i in range(4))
-        keys = red << 24 | green << 16 | blue << 8 | alpha
-        keys[red == 0] = 0
+        # The four channels as one number: an instance with its class.
+        keys = np.ascontiguousarray(values).view('<u4')[..., 0]
         found: Dict[int, Region] = {}
         for key, mask in encode_labels(keys).items():
-            region = _bitmask_region(key, mask)
-            if region is None or region.id in found:
+            red, green, blue, alpha = key.to_bytes(4, 'little')
+            if red == 0:
+                continue
+            number = blue << 8 | alpha
+            if red > len(BDD100K_CLASSES) or number in found:
                 raise AnnotationError(
-                    f'category {key >> 24} is not in 1 ... 8'
-                    if region is None
-                    else f'two objects with id {region.id} in one frame: '
-                    'class or attributes differ',
+                    f'two objects with id {number} in one frame: class or '
+                    'attributes differ'
+                    if number in found
+                    else f'category {red} is not in 1 ... 8',
                     file=path,
                     video=name,
                     frame=frame,
-                    instance=key & 0xFFFF,
+                    instance=number,
                     fix='see whether these are bitmasks of BDD100K MOTS',
                 )
-            found[region.id] = region
+            ignored = bool(green & _CROWD_OR_IGNORED)
+            category = BDD100K_CLASSES[red - 1]
+            found[number] = Region(number, mask, category, ignored)
         height, width = keys.shape
         return (height, width), list(found.values())
-
-
-def _bitmask_region(key: int, mask: RLE) -> Optional[Region]:
-    category = key >> 24
-    if category > len(BDD100K_CLASSES):
-        return None
-    ignored = bool(key >> 16 & _CROWD_OR_IGNORED)
-    return Region(key & 0xFFFF, mask, BDD100K_CLASSES[category - 1], ignored)

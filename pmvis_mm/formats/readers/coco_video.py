@@ -62,7 +62,7 @@ class COCOVideoReader(AnnotationReader):
         videos = index_by_id(self._list(data, 'videos'), 'video', file)
         names = self._categories(data)
         by_video = self._group_images(images, videos)
-        by_image = self._group_annotations(data, images)
+        annotations = self._group_annotations(data, images)
         used: Dict[str, int] = {}
         for key, members in by_video.items():
             name = _video_name(key, videos.get(key, {}), members[0])
@@ -81,9 +81,8 @@ class COCOVideoReader(AnnotationReader):
                 self.frames,
                 self._given_first,
             )
-            for frame, image in enumerate(video.images):
-                for entry in by_image.pop(image['id'], ()):
-                    video.add(frame, entry, names)
+            for entry in annotations.pop(key, ()):
+                video.add(entry, names)
             yield video.close()
 
     def classes(self) -> Optional[Tuple[str, ...]]:
@@ -156,6 +155,7 @@ class COCOVideoReader(AnnotationReader):
     def _group_annotations(
         self, data: Entry, images: Entries
     ) -> Dict[int, List[Entry]]:
+        """Sort annotations by video, in the order of the file."""
         groups: Dict[int, List[Entry]] = {}
         for position, entry in enumerate(self._list(data, 'annotations')):
             image = entry.get('image_id') if isinstance(entry, dict) else None
@@ -166,7 +166,8 @@ class COCOVideoReader(AnnotationReader):
                     file=self.source,
                     fix='list the image in "images", or remove the annotation',
                 )
-            groups.setdefault(image, []).append(entry)
+            video = images[image]['video_id']
+            groups.setdefault(video, []).append(entry)
         return groups
 
 

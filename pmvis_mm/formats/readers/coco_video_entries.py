@@ -51,6 +51,7 @@ class COCOVideo:
         self.first_frame = first_frame or 0
         self.tracks = TrackCollector(str(file), name)
         self.images = self._in_order(images)
+        self._frames = {image['id']: t for t, image in enumerate(self.images)}
         self.file_names = [self._file_name(image) for image in self.images]
         self.size = self._size(entry)
 
@@ -124,17 +125,17 @@ class COCOVideo:
         found = None if self.frames is None else self.frames.find(self.name)
         return None if found is None else (found.height, found.width)
 
-    def add(self, frame: int, entry: Entry, names: Dict[int, str]) -> None:
+    def add(self, entry: Entry, names: Dict[int, str]) -> None:
         """Take an annotation.
 
         Args:
-            frame (int): 0-based.
-            entry (dict): Of ``annotations``.
+            entry (dict): Of ``annotations``, on one of the images.
             names (dict[int, str]): Of the categories.
 
         Raises:
             AnnotationError: If it is malformed or contradicts others.
         """
+        frame = self._frames[entry['image_id']]
         key = self._track_id(frame, entry)
         category: Any = entry.get('category_id')
         if category is not None and (

@@ -182,13 +182,6 @@ class CSVReader(AnnotationReader):
 
     def _head(self, path: Path, cells: List[str], delimiter: str) -> '_Table':
         names = [_plain(cell) for cell in cells]
-        for name in names:
-            if name and names.count(name) > 1:
-                raise AnnotationError(
-                    f'two columns are called {name!r}',
-                    file=path,
-                    fix='rename one of them',
-                )
         found = {
             key: self._column(path, names, key, usual)
             for key, usual in _COLUMNS.items()
@@ -212,6 +205,13 @@ class CSVReader(AnnotationReader):
                 f'{[cell[:30] for cell in cells[:20]]}; name them with the '
                 'option columns',
             )
+        for place in (*found.values(), *box[0]):
+            if place is not None and names.count(names[place]) > 1:
+                raise AnnotationError(
+                    f'two columns are called {names[place]!r}',
+                    file=path,
+                    fix='rename one of them',
+                )
         return _Table(
             names,
             delimiter,

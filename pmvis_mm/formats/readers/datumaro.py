@@ -166,7 +166,8 @@ class DatumaroReader(AnnotationReader):
         ):
             return subset
         if self.group_by in ('auto', 'all', 'folder'):
-            return self.source.absolute().stem
+            path = self.source.absolute()
+            return path.name if path.is_dir() else path.stem
         value = item.attributes.get(self.group_by)
         if value is None or value == '':
             raise AnnotationError(

@@ -23,6 +23,8 @@ class ImportReport:
             because only boxes were asked for.
         invented_names (int): Videos whose names of frames were made up.
         dropped (dict[str, int]): Number of things left out, by reason.
+        unused_names (list[str]): Old names of ``class_map`` that no class
+            has.
         categories (dict[str, int]): Tracks of every class, in the order of
             their ids.
     """
@@ -37,6 +39,7 @@ class ImportReport:
     masks_left_out: int = 0
     invented_names: int = 0
     dropped: Dict[str, int] = field(default_factory=dict)
+    unused_names: List[str] = field(default_factory=list)
     categories: Dict[str, int] = field(default_factory=dict)
 
     def drop(self, reason: str) -> None:

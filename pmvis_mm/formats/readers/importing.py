@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from ...utils.errors import ConfigError
-from .archives import ArchiveLimits, open_source
+from .archives import ArchiveLimits, is_archive, open_source
 from .assemble import assemble
 from .base import ANNOTATION_READERS, AnnotationReader
 from .frame_folders import FrameFolders
 from .import_report import ImportReport
-from .sniffing import guess_reader, locate
+from .sniffing import guess_reader, locate, unwrap
 
 PathLike = Union[str, Path]
 
@@ -49,6 +49,8 @@ def import_annotations(
     folders = None if frames is None else FrameFolders(frames)
     report = ImportReport()
     with open_source(source, limits or ArchiveLimits()) as path:
+        if is_archive(source):
+            path = unwrap(path)
         reader = build_reader(
             path, format, folders, first_frame, reader_options
         )

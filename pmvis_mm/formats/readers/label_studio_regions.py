@@ -218,9 +218,14 @@ class TaskReader:
     def _place(
         self, key: str, category: Optional[str], keyframe: _Keyframe
     ) -> None:
-        box = self._box(key, keyframe)
+        # Models write such ones for frames in which they find nothing.
+        hidden = not keyframe.enabled and keyframe.values[2:4] == (0, 0)
         self.collector.add(
-            key, keyframe.frame, box, category, interpolated=keyframe.auto
+            key,
+            keyframe.frame,
+            None if hidden else self._box(key, keyframe),
+            category,
+            interpolated=keyframe.auto,
         )
         if not keyframe.enabled:
             # The collector keeps what another keyframe shows there.

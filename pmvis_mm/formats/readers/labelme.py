@@ -47,8 +47,8 @@ class LabelMeReader(AnnotationReader):
     Coordinates are continuous, pixels, taken as they are: the upper left
     corner of the image is (0, 0). The two corners of a ``mask`` are
     pixels that belong to it; only the first one is used, the size is that
-    of its PNG. Rectangles may have four corners; circles become polygons
-    of 72 corners.
+    of its PNG. Rectangles may have four corners, of turned ones the upright
+    box around them is taken; circles become polygons of 72 corners.
 
     Args:
         source (str | Path): Folder.
@@ -344,12 +344,17 @@ def _mask(raw: Dict[str, Any], size: Tuple[int, int]) -> Shape:
     points = read_points(raw.get('points'))
     if len(points) != 2:
         raise ValueError(f'a mask needs 2 corners, got {len(points)}')
-    x, y = (int(value) for value in points[0])
+    x, y = (round(value) for value in points[0].tolist())
     return bitmap(raw.get('mask'), (x, y), size)
 
 
 _SHAPES = dict(
-    rectangle=_rectangle, polygon=_polygon, circle=_circle, mask=_mask
+    rectangle=_rectangle,
+    oriented_rectangle=_rectangle,
+    rotation=_rectangle,  # as X-AnyLabeling calls it
+    polygon=_polygon,
+    circle=_circle,
+    mask=_mask,
 )
 
 

@@ -20,6 +20,9 @@ _TAIL = 64 * 1024
 _ENTRIES = 50  # of a folder that are looked at
 _DEPTH = 3  # of folders
 
+# Folders whose names belong to a format, not to a video or an export.
+_LAYOUT = ('gt', 'det', 'ann', 'annotations', 'video', 'img1', 'images')
+
 # Lines of text; numbers as all tools write them.
 _NUMBER = r'[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)'
 _MOT_LINE = re.compile(
@@ -103,10 +106,32 @@ def locate(path: PathLike, title: str) -> Path:
         for depth in range(_DEPTH + 1)
         for file in path.glob('*/' * depth + '*.*')
         if file.suffix.lower() in ('.json', '.xml', '.csv')
-        and '__MACOSX' not in file.parts
+        and not _ignored(file.relative_to(path))
         and looks_like(file) == title
     ]
     return found[0] if len(found) == 1 else path
+
+
+def unwrap(path: PathLike) -> Path:
+    """Step into the folder that archives often have around everything.
+
+    Args:
+        path (str | Path): Folder, such as an unpacked archive.
+
+    Returns:
+        Path: The only entry, if that is a folder with a name of its own;
+        otherwise ``path``.
+    """
+    path = Path(path)
+    entries = [e for e in path.iterdir() if not _ignored(Path(e.name))]
+    if len(entries) != 1 or not entries[0].is_dir():
+        return path
+    return path if entries[0].name.lower() in _LAYOUT else entries[0]
+
+
+def _ignored(path: Path) -> bool:
+    """Hidden files, and what archives of macOS bring along."""
+    return any(p.startswith('.') or p == '__MACOSX' for p in path.parts)
 
 
 # ---------------------------------------------------------------- files
@@ -227,6 +252,8 @@ def _text_kind(text: str) -> Optional[str]:
     lines = [line for line in text.splitlines()[:5] if line.strip()]
     if not lines:
         return None
+    if all(re.fullmatch(r'\s*[\d\s]+', line) for line in lines):
+        return 'MOTChallenge text' if _MOT_LINE.fullmatch(lines[0]) else None
     for pattern, title in (
         (_MOTS_LINE, 'MOTS text'),
         (_KITTI_LINE, 'KITTI tracking text'),
@@ -264,13 +291,14 @@ def _folder_kind(path: Path, depth: int) -> Optional[str]:
     folders = [n for n in names if (path / n).is_dir()]
     files = [n for n in names if n not in folders]
     if 'meta.json' in files:
-        return _file_kind(path / 'meta.json')
+        kind = _file_kind(path / 'meta.json')
+        if kind is not None:  # that of YouTube-VOS lies beside its images
+            return kind
     if 'seqinfo.ini' in files:
-        # Results of trackers and truth look alike: look at the numbers.
+        # MOTS has the same folders. An empty table tells nothing.
         truth = path / 'gt' / 'gt.txt'
-        kind = _file_kind(truth) if truth.is_file() else None
-        return kind or 'MOTChallenge text'
-    for suffix in ('.txt', '.json', '.png', '.csv'):
+        return _file_kind(truth) if truth.is_file() else 'MOTChallenge text'
+    for suffix in ('.txt', '.json', '.xml', '.png', '.csv'):
         for name in [n for n in files if n.lower().endswith(suffix)][:3]:
             kind = _file_kind(path / name)
             if kind is not None:
@@ -283,9 +311,7 @@ def _folder_kind(path: Path, depth: int) -> Optional[str]:
 
 
 def _entries(path: Path) -> List[str]:
-    names = [name for name in os.listdir(path) if not name.startswith('.')]
-    # '__MACOSX' is what its archives bring along.
-    names = [name for name in names if name != '__MACOSX']
+    names = [name for name in os.listdir(path) if not _ignored(Path(name))]
     return sorted(names, key=natural_key)[:_ENTRIES]
 
 

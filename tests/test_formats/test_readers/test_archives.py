@@ -220,6 +220,17 @@ def test_bombs(tmp_path, name, monkeypatch):
         extract(path, out, ArchiveLimits(max_ratio=5))
 
 
+def test_header_that_would_fill_the_memory(tmp_path):
+    member = tarfile.TarInfo('x')
+    member.type, member.size = tarfile.XHDTYPE, 20 * 2**20
+    with tarfile.open(tmp_path / 'a.tar.gz', 'w:gz') as archive:
+        archive.addfile(member, io.BytesIO(bytes(member.size)))
+    assert (tmp_path / 'a.tar.gz').stat().st_size < 50_000
+    with pytest.raises(AnnotationError, match='a header of 20971520 bytes'):
+        with open_source(tmp_path / 'a.tar.gz'):
+            pass
+
+
 def test_zip_that_lies_about_its_size(tmp_path, monkeypatch):
     path = write_zip(tmp_path / 'a.zip', {'a': bytes(300_000)})
     content = bytearray(path.read_bytes())

@@ -139,6 +139,13 @@ def test_classes():
         video, default_class='dog', class_map=dict(dog='pet', cat='pet')
     )
     assert names_of(content) == (['pet'], ['pet'] * 4)
+    assembled(
+        video,
+        default_class='dog',
+        class_map=dict(dig='a', cat='b', cot='c'),
+        report=report,
+    )
+    assert report.unused_names == ['cot', 'dig']
 
 
 def test_sources_that_are_empty():

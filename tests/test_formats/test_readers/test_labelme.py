@@ -114,6 +114,15 @@ def test_one_video(clip):
     assert (decode(cat.masks[2]) == expected).all()
 
 
+@pytest.mark.parametrize('kind', ['oriented_rectangle', 'rotation'])
+def test_turned_rectangles(tmp_path, kind):
+    images(tmp_path, 1)
+    corners = [[4, 1], [7, 4], [5, 6], [2, 3]]
+    write(tmp_path, '00000', [shape('dog', corners, kind)])
+    (track,) = read(tmp_path)[0].tracks
+    assert track.boxes == {0: (2, 1, 7, 6)} and track.masks == {}
+
+
 def test_becomes_a_dataset(clip):
     data = assemble(LabelMeReader(clip), with_masks=True)
     annotations = parse_annotations(data, with_masks=True)

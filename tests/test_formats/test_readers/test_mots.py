@@ -5,7 +5,11 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from pmvis_mm.formats import MOTSWriter, write_mask_set
-from pmvis_mm.formats.readers import FrameFolders, MOTSReader
+from pmvis_mm.formats.readers import (
+    FrameFolders,
+    MOTSReader,
+    import_annotations,
+)
 from pmvis_mm.structures import MaskTrack, PseudoMaskSet, VideoInfo
 from pmvis_mm.structures.rle import box_rle, encode
 from pmvis_mm.utils.errors import AnnotationError, ConfigError
@@ -71,6 +75,17 @@ def test_ignored_regions_of_a_frame_are_united(tmp_path):
     dense = coco_mask.decode(video.tracks[0].masks[0])
     assert dense.sum() == 32 * 4 + 10 and dense[0, 4] and dense[23, 31]
     assert video.tracks[0].boxes == {0: (0, 0, 32, 24)}
+
+
+def test_ignored_regions_need_a_class_in_a_dataset(tmp_path):
+    path = write(tmp_path / 'a.txt', ''.join(LINES))
+    options = dict(with_masks=True, invent_names=True)
+    content, report = import_annotations(path, **options)
+    assert [c['name'] for c in content['categories']] == ['car', 'pedestrian']
+    assert len(content['annotations']) == 2
+    assert report.dropped == {'regions without a class that are not judged': 1}
+    content, _ = import_annotations(path, default_class='person', **options)
+    assert [a['iscrowd'] for a in content['annotations']] == [0, 0, 1]
 
 
 def test_masks_may_overlap_and_empty_ones_are_left_out(tmp_path):
@@ -262,7 +277,7 @@ def test_kitti_mots_of_trackeval_reads_the_same(tmp_path):
         for key, kind, x in ((1001, 1, 0), (2001, 2, 9))
     )
     names = ('0002', '0006')
-    seqmap = ''.join(f'{name} empty 000000 000003\n' for name in names)
+    seqmap = ''.join(f'{name} empty 000000 000002\n' for name in names)
     write(tmp_path / 'gt/evaluate_mots.seqmap.val', seqmap)
     for name in names:
         write(tmp_path / f'gt/label_02/{name}.txt', text)

@@ -131,7 +131,7 @@ def test_the_sample_becomes_a_dataset():
     annotations = parse_annotations(data, with_masks=True)
     dog, cat, other = annotations.tracks[1]
     assert dog.boxes == [(1, 2, 6, 7), (2, 2, 7, 7), (3, 2, 8, 7), None]
-    assert decode(cat.segmentations[1]).sum() == 8 * 7 - 8
+    assert decode(cat.segmentations[1]).sum() == 8 * 7 - 4 * 3
     assert decode(other.segmentations[3]).sum() == 14
 
 
@@ -199,20 +199,20 @@ def test_datasets_and_videos(tmp_path):
 
 
 def test_classes_of_the_project(tmp_path):
-    write(tmp_path, SIMPLE, classes=['cat', 'dog'])
-    for source in (tmp_path, tmp_path / 'ds0', tmp_path.parent):
-        if source == tmp_path.parent:  # as unpacked, one folder further up
-            continue
+    unpacked = tmp_path / 'unpacked'  # with the project in it
+    project = unpacked / 'project'
+    write(project, SIMPLE, classes=['cat', 'dog'])
+    for source in (project, project / 'ds0', unpacked):
         reader = SuperviselyReader(source)
         assert len(list(reader.videos())) == 1
         assert reader.classes() == ('cat', 'dog')
-    write(tmp_path, SIMPLE, classes=['cat'])
-    text = refused("class 'dog' is not in meta.json", tmp_path)
+    write(project, SIMPLE, classes=['cat'])
+    text = refused("class 'dog' is not in meta.json", project)
     assert 'instance a' in text
-    (tmp_path / 'meta.json').write_text('{"classes": 3}')
-    refused('no list of "classes"', tmp_path)
-    (tmp_path / 'meta.json').unlink()
-    reader = SuperviselyReader(tmp_path)
+    (project / 'meta.json').write_text('{"classes": 3}')
+    refused('no list of "classes"', project)
+    (project / 'meta.json').unlink()
+    reader = SuperviselyReader(project)
     assert len(list(reader.videos())) == 1 and reader.classes() is None
 
 
