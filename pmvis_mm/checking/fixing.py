@@ -104,12 +104,7 @@ def write_fixed(
         OutputError: If the copy cannot be written.
     """
     out = Path(out)
-    if out.resolve() == Path(file).resolve():
-        raise ConfigError(
-            'the repaired copy would replace the input',
-            file=file,
-            fix='name another file for the copy',
-        )
+    check_target(file, out)
     data = load_json(file)
     if not isinstance(data, dict):
         raise AnnotationError(
@@ -124,6 +119,20 @@ def write_fixed(
     with atomic_write(lists[1]) as text:
         text.write(as_text(changes))
     return changes, lists
+
+
+def check_target(file: Union[str, Path], out: Union[str, Path]) -> None:
+    """Refuse to write a repaired copy over its input.
+
+    Raises:
+        ConfigError: If both are the same file.
+    """
+    if Path(out).resolve() == Path(file).resolve():
+        raise ConfigError(
+            'the repaired copy would replace the input',
+            file=file,
+            fix='name another file for the copy',
+        )
 
 
 def _objects(data: Dict[str, Any], key: str) -> List[Dict[str, Any]]:

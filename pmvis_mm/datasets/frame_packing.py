@@ -21,6 +21,7 @@ from ..utils.errors import (
     OutputError,
 )
 from ..utils.fileio import dump_json, load_json
+from .annotation_scaling import scale_annotations
 from .frame_writers import WRITERS
 from .transforms.resizing import resize_pixels, shortest_edge_size
 
@@ -135,30 +136,25 @@ def pack_frames(
         )
     data = load_json(ann_file)
     annotations = parse_annotations(data, ann_file, clip_boxes=True)
-    plan = _plan(list(annotations.videos.values()), ann_file)
-    state = _claim(out, [storage, shard_size, asdict(options)], list(plan))
+    videos = annotations.videos
+    plan = _plan(list(videos.values()), ann_file)
     writer = WRITERS[storage](out, shard_size)
-    found = _resume(writer.names(), list(plan), out)
+    state = _claim(out, [storage, shard_size, asdict(options)], list(plan))
     with writer:
+        found = _resume(writer.names(), list(plan), out)
         for number, (key, (video, t)) in enumerate(plan.items(), 1):
             if number > found:
                 content = _content(video, t, img_prefix, options)
                 writer.write(key, content)
             if progress is not None:
                 progress(number, len(plan))
-    shrunk = {
-        key: size
-        for key, video in annotations.videos.items()
-        for size in [options.new_size(video)]
-        if size is not None
-    }
-    beside = None
-    if options.short_edge is not None:
-        from .annotation_scaling import scale_annotations
-
-        beside = _annotation_path(out)
-        dump_json(scale_annotations(data, shrunk), beside)
-    writer.finish()
+        sizes = {key: options.new_size(videos[key]) for key in videos}
+        shrunk = {key: size for key, size in sizes.items() if size}
+        beside = None
+        if options.short_edge is not None:
+            beside = _annotation_path(out)
+            dump_json(scale_annotations(data, shrunk), beside)
+        writer.finish()
     state.unlink()
     encoded = sum(
         video.id in shrunk or split_frame_path(key) is not None

@@ -8,7 +8,7 @@ from typing import IO, Any, Dict, List, Optional, Tuple, Type
 
 from ..structures.packed_frames import import_lmdb
 from ..structures.tar_index import INDEX_SUFFIX, scan_tar, write_tar_index
-from ..utils.errors import ConfigError
+from ..utils.errors import ConfigError, OutputError
 from ..utils.fileio import disk_errors
 
 _PARTIAL = '.partial'
@@ -68,20 +68,16 @@ class TarFrameWriter(FrameWriter):
         self._folder = Path(self.out + _PARTIAL)
 
     def _path(self, shard: int) -> Path:
-        name = f'frames-{shard:05d}.tar'
-        if self.shard_size is None:
-            name = os.path.basename(self.out)
-        return self._folder / name
+        return self._folder / f'frames-{shard:05d}.tar'
 
     def names(self) -> List[str]:
         """Names of the frames that an earlier run has written."""
         names: List[str] = []
-        while self._path(self._shard).exists():
-            path = self._path(self._shard)
-            self._members = _whole_members(path)
-            names += self._members
-            self._shard += 1
-        self._shard = max(0, self._shard - 1)
+        for shard in range(len(list(self._folder.glob("*.tar")))):
+            path = self._path(shard)
+            if path.exists():
+                self._shard, self._members = shard, _whole_members(path)
+                names += self._members
         return names
 
     def write(self, name: str, content: bytes) -> None:
@@ -205,6 +201,12 @@ class LmdbFrameWriter(FrameWriter):
             except self._lmdb.MapFullError:
                 size = environment.info()['map_size']
                 environment.set_mapsize(2 * size)
+            except self._lmdb.Error as reason:
+                raise OutputError(
+                    f'LMDB cannot write here: {reason}',
+                    file=self.out,
+                    fix='free some space or choose another output folder',
+                ) from reason
 
     def finish(self) -> None:
         """Move the database to its place."""

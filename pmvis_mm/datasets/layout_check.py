@@ -95,12 +95,14 @@ def _absent(layout: Layout, part: Part, root: Path) -> Finding:
         return Finding(part, 'missing', *found)
     if part.source.startswith('python '):
         return Finding(part, state, 'not made yet', part.get(root))
+    how = 'unpack it so that this is'
+    if part.source.startswith(Path(part.path).name):  # no archive
+        how = 'put it at'
     return Finding(
         part,
         state,
         'does not exist',
-        f'get {part.source} from {layout.url} and unpack it so that this is '
-        f'{root / part.path}',
+        f'get {part.source} from {layout.url} and {how} {root / part.path}',
     )
 
 

@@ -13,6 +13,13 @@ from ..utils.errors import FrameError
 from .rle import RLE
 
 _8_BIT = ('P', 'L', '1')
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    Image.DecompressionBombError,
+)
 _16_BIT = ('I;16', 'I;16B', 'I')  # 'I': older Pillow
 
 
@@ -105,7 +112,7 @@ def read_image_as_is(
     try:
         with Image.open(io.BytesIO(content)) as image:
             return image.mode, np.array(image)
-    except (OSError, SyntaxError, ValueError, EOFError) as reason:
+    except _BROKEN as reason:
         raise FrameError(
             f'label image is truncated or not an image ({reason})',
             file=path,

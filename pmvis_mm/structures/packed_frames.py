@@ -15,6 +15,7 @@ from typing import Any, Dict, Optional, Tuple
 from mmengine.fileio.backends import BaseStorageBackend, register_backend
 
 from ..utils.errors import ConfigError, FrameError
+from ..utils.fileio import file_stamp
 from .tar_index import TarIndex, read_tar_index
 
 _BLOCK = 512  # bytes; of the header that every member has
@@ -192,14 +193,9 @@ class FramesLmdbBackend(PackedFrames):
             truncated.
     """
 
-    def __init__(self, path: str, root: str = '') -> None:
-        super().__init__(path, root)
-        self._opened: Optional[Tuple[int, Any]] = None
-        self._inherited: Any = None
-
     def exists(self, filepath: Any) -> bool:
         """Tell whether a frame is there."""
-        with self._environment().begin() as transaction:
+        with open_lmdb(self.path).begin() as transaction:
             return transaction.cursor().set_key(self.key(filepath).encode())
 
     def get(self, filepath: Any) -> bytes:
@@ -214,23 +210,13 @@ class FramesLmdbBackend(PackedFrames):
         Raises:
             FrameError: If it is missing.
         """
-        with self._environment().begin() as transaction:
+        with open_lmdb(self.path).begin() as transaction:
             content = transaction.get(self.key(filepath).encode())
             if content is None:
                 cursor = transaction.cursor()
                 example = cursor.key().decode() if cursor.first() else None
                 raise self._missing(filepath, example)
         return content
-
-    def _environment(self) -> Any:
-        if self._opened is None or self._opened[0] != os.getpid():
-            # LMDB forbids to use or close what a parent has opened.
-            self._inherited = self._opened
-            self._opened = (os.getpid(), open_lmdb(self.path))
-        return self._opened[1]
-
-    def __getstate__(self) -> Dict[str, Any]:
-        return dict(self.__dict__, _opened=None, _inherited=None)
 
 
 def import_lmdb() -> Any:
@@ -252,19 +238,40 @@ def import_lmdb() -> Any:
     return lmdb
 
 
+# LMDB wants a database to be opened once per process; by path.
+_OPENED: Dict[str, Tuple[Any, Any]] = {}
+
+
 def open_lmdb(path: str) -> Any:
-    """Open a database for reading.
+    """Open a database for reading, or give the one that is open.
 
     Args:
         path (str): Its folder.
 
     Returns:
-        lmdb.Environment: Without locks.
+        lmdb.Environment: Without locks; open in this process until the file
+        changes.
 
     Raises:
         ConfigError: If ``lmdb`` is not installed.
         FrameError: If there is no database or it is truncated.
     """
+    key = os.path.realpath(path)
+    stamp = (os.getpid(), file_stamp(os.path.join(key, 'data.mdb')))
+    opened = _OPENED.get(key)
+    if opened is not None:
+        if opened[0] == stamp:
+            return opened[1]
+        # Also of what a parent process has opened, which forgets it here
+        # only: in a process of its own it has to be opened anew.
+        opened[1].close()
+        del _OPENED[key]
+    environment = _open_lmdb(key)
+    _OPENED[key] = (stamp, environment)
+    return environment
+
+
+def _open_lmdb(path: str) -> Any:
     lmdb = import_lmdb()
     try:
         opened = lmdb.open(

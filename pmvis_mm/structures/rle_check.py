@@ -1,10 +1,55 @@
 """Checking many run-length encoded masks at once."""
 
-from typing import Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 import numpy as np
 
+from .rle import RLE, areas
+
 _MAX_GROUPS = 7  # of five bits: more than any 32-bit count needs
+
+
+def read_many(
+    segmentations: Sequence[Any],
+    height: int,
+    width: int,
+    read: Callable[[int, Any], Optional[RLE]],
+) -> List[Optional[RLE]]:
+    """Check many segmentations, most of which are masks as we write them.
+
+    Args:
+        segmentations (Sequence): See
+            :func:`~pmvis_mm.structures.rle.from_any`.
+        height (int): Height of the frame, pixels.
+        width (int): Width of the frame, pixels.
+        read (Callable): Takes place and segmentation of the others, returns
+            a mask, None if it is empty, or raises.
+
+    Returns:
+        list[RLE | None]: Compressed, ready for json; None where empty.
+    """
+    size = [height, width]
+    masks: List[Optional[RLE]] = [None] * len(segmentations)
+    plain = [
+        place
+        for place, raw in enumerate(segmentations)
+        if isinstance(raw, dict)
+        and isinstance(raw.get('counts'), str)
+        and raw.get('size') == size
+    ]
+    texts = [segmentations[place]['counts'] for place in plain]
+    safe = canonical_counts(texts, height * width).tolist()
+    good = [place for place, fine in zip(plain, safe) if fine]
+    for place in good:
+        counts = segmentations[place]['counts']
+        masks[place] = dict(size=list(size), counts=counts)
+    pixels = areas([mask for mask in masks if mask is not None])
+    for place, number in zip(good, pixels.tolist()):
+        if not number:
+            masks[place] = None
+    for place in sorted(set(range(len(masks))) - set(good)):
+        masks[place] = read(place, segmentations[place])
+    return masks
 
 
 def canonical_counts(counts: Sequence[str], num_pixels: int) -> np.ndarray:

@@ -256,8 +256,16 @@ def _write_bdd_video(root: Path, split: str, video: str) -> None:
 
 # --------------------------------------------------------- other datasets
 def _write_youtube_vos(root: Path) -> None:
+    """Write videos of which the first is in tiny YouTube-VIS, too."""
     for split in ('train', 'valid'):
-        write_tiny_youtube_vos(root / split)
+        folder = root / split
+        meta = write_tiny_youtube_vos(folder)
+        names = dict(zip(meta['videos'], (_VIDEOS[0], 'ffe59ed1c1')))
+        for old, new in names.items():
+            for kind in ('JPEGImages', 'Annotations'):
+                (folder / kind / old).rename(folder / kind / new)
+        meta['videos'] = {names[k]: v for k, v in meta['videos'].items()}
+        dump_json(meta, folder / 'meta.json')
 
 
 def _write_davis(root: Path) -> None:

@@ -77,7 +77,7 @@ def test_categories(compare):
         data['categories'][0]['name'] = 'bar'
         data['categories'][1]['name'] = 'square'
 
-    (finding,), train, val = compare(change)
+    (finding,), _, val = compare(change)
     assert finding.code == 'split-categories' and finding.file == val
     assert finding.problem.endswith("'1: bar', '2: square'")
 

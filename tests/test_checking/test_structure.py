@@ -12,7 +12,7 @@ def test_clean(data, found_in):
 
 @pytest.mark.parametrize('content', [[], None, 'text', 3])
 def test_no_object(content, one):
-    place, problem = one(content, 'file-not-object')
+    _, problem = one(content, 'file-not-object')
     assert problem.startswith('expected a json object, got')
 
 

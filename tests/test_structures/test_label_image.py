@@ -75,3 +75,10 @@ def test_bad_images_are_named(tmp_path):
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(FrameError, match='truncated or not an image'):
         read_image_as_is(str(path))
+
+
+def test_image_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 7)
+    Image.new('P', (4, 4)).save(tmp_path / 'a.png')
+    with pytest.raises(FrameError, match='decompression bomb'):
+        read_label_image(str(tmp_path / 'a.png'))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pmvis_mm.structures.rle import box_rle, encode
-from pmvis_mm.structures.rle_check import canonical_counts
+from pmvis_mm.structures.rle_check import canonical_counts, read_many
 
 
 def test_sound_counts_of_many_masks():
@@ -41,3 +41,26 @@ def test_a_first_run_of_length_zero_is_as_it_should_be():
     whole = box_rle((0, 0, 9, 8), 8, 9)['counts']
     assert whole[0] == '0'
     assert canonical_counts([whole], 72).tolist() == [True]
+
+
+def test_read_many_asks_for_the_odd_ones_only():
+    plain = box_rle((1, 1, 3, 4), 5, 6)
+    empty = box_rle((0, 0, 0, 0), 5, 6)
+    odd = [
+        None,
+        dict(plain, size=[6, 5]),
+        dict(plain, counts='0'),
+        dict(size=[5, 6], counts=[30]),
+    ]
+    asked = []
+
+    def read(place, raw):
+        asked.append((place, raw))
+        return dict(found=place)
+
+    given = [plain, odd[0], empty, *odd[1:], plain]
+    masks = read_many(given, 5, 6, read)
+    assert asked == [(1, odd[0]), *zip((3, 4, 5), odd[1:])]
+    others = [dict(found=place) for place in (3, 4, 5)]
+    assert masks == [plain, dict(found=1), None, *others, plain]
+    assert read_many([], 5, 6, read) == []

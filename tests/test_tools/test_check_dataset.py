@@ -20,8 +20,12 @@ def check(repo_root, capsys):
         except SystemExit as stop:
             code = stop.code
         streams = capsys.readouterr()
-        last = streams.out.splitlines()[-1:] or ['null']
-        return code or 0, streams.out + streams.err, json.loads(last[0])
+        summary = None if code == 2 else streams.out.splitlines()[-1]
+        return (
+            code or 0,
+            streams.out + streams.err,
+            summary and json.loads(summary),
+        )
 
     return run
 

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from pmvis_mm.datasets.vos_folders import read_names
 from pmvis_mm.testing.leak import find_masks
 from pmvis_mm.testing.tiny_downloads import write_tiny_download
 from pmvis_mm.utils.fileio import load_json
@@ -77,6 +78,22 @@ def test_find_overlap(tool, tmp_path, capsys):
     assert f'{tmp_path}/b.txt       2       1' in out
     assert 'c.txt, 1 names' in out
     assert (tmp_path / 'c.txt').read_text().splitlines()[-1] == 'y'
+
+
+def test_overlap_of_youtube_vis_and_vos(tool, tmp_path, monkeypatch, capsys):
+    """As docs/dataset_prepare.md has it; the config reads the list."""
+    monkeypatch.chdir(tmp_path)
+    for name in ('youtube_vos', 'youtube_vis_2019', 'youtube_vis_2021'):
+        write_tiny_download(name, 'data')
+    words = (
+        'data/youtube_vos/train/meta.json',
+        'data/youtube_vis_2019/train.json',
+        'data/youtube_vis_2021/train/instances.json',
+    )
+    out = 'data/youtube_vos/exclude.txt'
+    assert tool(f'{FOLDER}/find_overlap.py', *words, '--out', out) == 0
+    assert '1 names' in capsys.readouterr().out
+    assert read_names(out) == ('003234408d',)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from pmvis_mm.utils.errors import AnnotationError, MaskSetError, OutputError
 from pmvis_mm.utils.fileio import (
+    atomic_folder,
     atomic_path,
     atomic_write,
     dump_json,
@@ -166,3 +167,27 @@ def test_stamp_changes_with_the_file(tmp_path):
     assert file_stamp(path) == first
     dump_json([2], path)  # as long, but another file
     assert file_stamp(path) not in (None, first)
+
+
+def test_a_folder_appears_when_complete(tmp_path):
+    target = tmp_path / 'new' / 'out'
+    with atomic_folder(target) as folder:
+        (folder / 'a.txt').write_text('first')
+        assert not target.exists()
+    assert (target / 'a.txt').read_text() == 'first'
+    assert stat.S_IMODE(target.stat().st_mode) & 0o700 == 0o700
+    with atomic_folder(target) as folder:  # replaced as a whole
+        (folder / 'b.txt').write_text('second')
+    assert [p.name for p in target.iterdir()] == ['b.txt']
+    with pytest.raises(KeyError), atomic_folder(target) as folder:
+        (folder / 'c.txt').write_text('half')
+        raise KeyError
+    assert [p.name for p in target.iterdir()] == ['b.txt']
+    assert [p.name for p in target.parent.iterdir()] == ['out']
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OutputError, match='cannot write here'):
+        with atomic_folder(tmp_path / 'file' / 'out'):
+            pass

@@ -15,6 +15,7 @@ from pmvis_mm.checking import (
     check_files,
     write_fixed,
 )
+from pmvis_mm.checking.fixing import check_target
 from pmvis_mm.checking.frames import DECODE
 from pmvis_mm.utils.class_names import DATASET_CLASSES
 from pmvis_mm.utils.errors import PMVISError
@@ -108,6 +109,8 @@ def main() -> None:
     if args.sample < 0 or args.max_shown < 0:
         parser.error('--sample and --max-shown take numbers from 0')
     try:
+        if args.fix:
+            check_target(args.ann_files[0], args.fix)
         summary = check(args)
         if args.fix:
             summary['fix'] = fix(args)

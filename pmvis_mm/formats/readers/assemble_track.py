@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from ...structures.mask_track import to_xywh
 from ...structures.rle import RLE, areas, from_any, tight_boxes
-from ...structures.rle_check import canonical_counts
+from ...structures.rle_check import read_many
 from ...structures.video_annotations import BOX_TOLERANCE, Box, VideoInfo
 from ...utils.errors import AnnotationError
 from .base import ImportedTrack, ImportedVideo
@@ -202,39 +202,24 @@ class TrackAssembler:
         self, entry: Dict[str, Any], boxes: List[Optional[Box]]
     ) -> None:
         masks: List[Optional[RLE]] = [None] * self.info.length
-        pixels: List[Optional[int]] = [None] * self.info.length
-        found = self._read_masks()
-        sizes = areas([mask for mask in found.values() if mask is not None])
-        number = iter(sizes.tolist())
-        for frame, mask in found.items():
-            size = 0 if mask is None else next(number)
-            if not size:
+        frames = sorted(self.track.masks)
+        found = read_many(
+            [self.track.masks[frame] for frame in frames],
+            self.info.height,
+            self.info.width,
+            lambda place, raw: self._read_mask(frames[place], raw),
+        )
+        for frame, mask in zip(frames, found):
+            if mask is None:
                 self.report.drop('masks without a pixel')
             elif boxes[frame] is None:
                 self.report.drop('masks whose box is outside the frame')
             else:
-                masks[frame], pixels[frame] = mask, size
-        entry['segmentations'], entry['areas'] = masks, pixels
+                masks[frame] = mask
+        entry['segmentations'] = masks
+        pixels = iter(areas([m for m in masks if m is not None]).tolist())
+        entry['areas'] = [None if m is None else next(pixels) for m in masks]
         self.report.masks += sum(mask is not None for mask in masks)
-
-    def _read_masks(self) -> Dict[int, Optional[RLE]]:
-        """Check all masks: most at once, only odd ones one by one."""
-        height, width = self.info.height, self.info.width
-        plain = {
-            frame: str(mask['counts'])
-            for frame, mask in self.track.masks.items()
-            if isinstance(mask.get('counts'), str)
-            and list(mask.get('size', ())) == [height, width]
-        }
-        safe = canonical_counts(list(plain.values()), height * width)
-        masks: Dict[int, Optional[RLE]] = {
-            frame: dict(size=[height, width], counts=counts)
-            for (frame, counts), good in zip(plain.items(), safe)
-            if good
-        }
-        for frame in sorted(self.track.masks.keys() - masks.keys()):
-            masks[frame] = self._read_mask(frame, self.track.masks[frame])
-        return masks
 
     def _read_mask(self, frame: int, mask: RLE) -> Optional[RLE]:
         try:

@@ -188,7 +188,9 @@ class LabelFolderReader(AnnotationReader):
         if self.frames is None:
             return None
         # The PNG writer names its folders '<video>_masks'.
-        names = [name, name[: -len('_masks')] if '_masks' in name else name]
+        names = [name]
+        if name.endswith('_masks'):
+            names.append(name[: -len('_masks')])
         for candidate in names + ([''] if alone else []):
             found = self.frames.find(candidate)
             if found is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .frame_folders import FrameFolders
 
 IGNORE = 10  # class of regions that are not judged
+_DIGITS = 18  # of a number, which is far from any limit
 _MOTS_CLASSES = {1: 'car', 2: 'pedestrian'}
 
 ClassNames = Union[Mapping[int, str], Sequence[str], None]
@@ -141,7 +142,7 @@ class MOTSReader(AnnotationReader):
         problem = None
         if len(fields) != 6:
             problem = f'{len(fields)} columns, not 6'
-        elif not all(field.isdecimal() for field in fields[:5]):
+        elif not all(map(_is_number, fields[:5])):
             problem = f'{" ".join(fields[:5])!r} are not five whole numbers'
         else:
             numbers = [int(field) for field in fields[:5]]
@@ -249,6 +250,10 @@ def is_ignored(name: Optional[str]) -> bool:
 def declared(names: Mapping[int, str]) -> Tuple[str, ...]:
     """List the names of classes by number, but for the ignored one."""
     return tuple(names[n] for n in sorted(names) if not is_ignored(names[n]))
+
+
+def _is_number(field: str) -> bool:
+    return field.isdecimal() and len(field) <= _DIGITS
 
 
 def _unite(first: Sighting, second: Sighting) -> Sighting:

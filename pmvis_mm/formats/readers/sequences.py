@@ -20,6 +20,7 @@ from ...structures.frame_sources import natural_key
 from ...utils.errors import AnnotationError, ConfigError
 from .base import ImportedVideo
 from .files import read_text, wrong_format
+from .sightings import MAX_FRAMES
 
 if TYPE_CHECKING:
     from .frame_folders import FrameFolders
@@ -184,9 +185,9 @@ def _positive(fields: Dict[str, str], key: str, path: Path) -> Optional[int]:
         value = int(fields[key])
     except ValueError:
         value = 0
-    if value < 1:
+    if not 1 <= value <= MAX_FRAMES:
         raise AnnotationError(
-            f'{key}={fields[key]} is no positive number',
+            f'{key}={fields[key]} is no number in 1 ... {MAX_FRAMES}',
             file=path,
             fix='correct it, or remove the line',
         )

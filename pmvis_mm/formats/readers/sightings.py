@@ -13,6 +13,9 @@ from .base import ImportedTrack
 from .frame_index import frame_of_number
 from .track_collector import TrackCollector, TrackId
 
+# Of a video; 46 hours at 60 Hz. Beyond, a number is wrong.
+MAX_FRAMES = 10_000_000
+
 
 class Sighting(NamedTuple):
     """An instance in one frame.
@@ -139,7 +142,7 @@ def frame_at(
         AnnotationError: If the video has no such frame.
     """
     try:
-        return frame_of_number(number, first_frame, length)
+        return frame_of_number(number, first_frame, length or MAX_FRAMES)
     except ValueError as reason:
         raise AnnotationError(
             f'{where}: {reason}',

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from ...evaluation.functional.results_check import load_results
-from ...structures.rle import RLE, tight_boxes
+from ...structures.rle import RLE, from_any, tight_boxes
+from ...structures.rle_check import read_many
 from ...structures.video_annotations import (
     BoxTrack,
     VideoAnnotations,
@@ -95,9 +96,7 @@ class YouTubeVISReader(AnnotationReader):
         return self._classes
 
     # ------------------------------------------------------------ reading
-    def _read(
-        self, path: Union[str, Path]
-    ) -> Tuple[Any, VideoAnnotations]:
+    def _read(self, path: Union[str, Path]) -> Tuple[Any, VideoAnnotations]:
         """Read and check a dataset; name the format of other files."""
         try:
             data = load_json(path)
@@ -110,7 +109,8 @@ class YouTubeVISReader(AnnotationReader):
                     '(option ann_file: --option ann_file=FILE)',
                 )
             # Boxes are checked and clipped when they are assembled.
-            return data, parse_annotations(data, str(path), True, None)
+            # Masks are read later, many at once.
+            return data, parse_annotations(data, str(path), False, None)
         except AnnotationError as error:
             found = looks_like(path)
             if found in (None, self.title):
@@ -135,27 +135,55 @@ class YouTubeVISReader(AnnotationReader):
         self, truth: VideoAnnotations, data: Any, names: Dict[int, str]
     ) -> Dict[int, List[ImportedTrack]]:
         raw = {entry['id']: entry for entry in data.get('annotations') or ()}
+        videos = truth.videos
         return {
             key: [
-                self._track(track, raw[track.id], names[track.category_id])
+                self._track(
+                    track, raw[track.id], names[track.category_id], videos[key]
+                )
                 for track in tracks
             ]
             for key, tracks in truth.tracks.items()
         }
 
     def _track(
-        self, track: BoxTrack, entry: Dict[str, Any], name: str
+        self,
+        track: BoxTrack,
+        entry: Dict[str, Any],
+        name: str,
+        video: VideoInfo,
     ) -> ImportedTrack:
         marks = track.interpolated or ()
         return ImportedTrack(
             track.id,
             name,
             {t: box for t, box in enumerate(track.boxes) if box is not None},
-            _present(track.segmentations or ()),
+            self._masks(entry, video),
             {t for t, mark in enumerate(marks) if mark},
             track.iscrowd,
             self._scores(track, entry),
         )
+
+    def _masks(
+        self, entry: Dict[str, Any], video: VideoInfo
+    ) -> Dict[int, RLE]:
+        height, width = video.height, video.width
+
+        def read(frame: int, raw: Any) -> Optional[RLE]:
+            try:
+                return from_any(raw, height, width)
+            except (ValueError, TypeError) as reason:
+                raise AnnotationError(
+                    f'bad segmentation: {reason}',
+                    file=self.source,
+                    video=video.id,
+                    frame=frame,
+                    instance=entry['id'],
+                    fix='export the masks again at the size of the frames',
+                ) from None
+
+        raw = entry.get('segmentations') or ()
+        return _present(read_many(raw, height, width, read))
 
     def _scores(
         self, track: BoxTrack, entry: Dict[str, Any]

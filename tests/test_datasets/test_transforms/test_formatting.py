@@ -105,3 +105,59 @@ def test_further_meta_keys():
     results = dict(clip(), height=[4, 4])
     sample = PackVISInputs(meta_keys='height')(results)['data_samples'][0]
     assert sample.height == 4
+
+
+@pytest.mark.parametrize('flags', [None, [0, 1, 0]])
+def test_packed_as_mmdet_does(flags):
+    """But for what the class says it does otherwise."""
+    rng = np.random.default_rng(0)
+    images = [
+        rng.integers(0, 256, (9, 13, 3), dtype=np.uint8) for _ in range(4)
+    ]
+    # Flips are views that run backwards; crops have gaps between rows.
+    images[1] = images[1][:, ::-1]
+    images[2] = images[2][::-1, ::-1]
+    images[3] = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)[2:11, 3:16]
+    results = dict(
+        img=images,
+        img_id=[1, 2, 3, 4],
+        img_shape=[(9, 13)] * 4,
+        frame_id=[0, 1, 2, 3],
+        flip=[True] * 4,
+        key_frame_flags=[False, True, False, False],
+        gt_bboxes=[rng.random((3, 4)).astype(np.float32) for _ in range(4)],
+        gt_bboxes_labels=[np.arange(3) for _ in range(4)],
+        gt_instances_ids=[np.array([5, 7, 9]) for _ in range(4)],
+        gt_masks=[
+            BitmapMasks(rng.integers(0, 2, (3, 9, 13), np.uint8), 9, 13)
+            for _ in range(4)
+        ],
+    )
+    if flags is not None:
+        results['gt_ignore_flags'] = [np.array(flags, bool)] * 4
+    ours = PackVISInputs()(copy.deepcopy(results))
+    theirs = PackTrackInputs()(copy.deepcopy(results))
+    assert torch.equal(ours['inputs'], theirs['inputs'])
+    assert ours['inputs'].is_contiguous()
+    ours, theirs = ours['data_samples'], theirs['data_samples']
+    assert ours.metainfo == theirs.metainfo
+    assert len(ours) == len(theirs) == 4
+    for a, b in zip(ours, theirs):
+        assert a.metainfo == b.metainfo
+        for name in ('gt_instances', 'ignored_instances'):
+            x, y = getattr(a, name), getattr(b, name)
+            assert set(x.keys()) == set(y.keys())
+            for key in y.keys():
+                if key == 'masks':
+                    assert type(x.masks) is type(y.masks)
+                    assert (x.masks.masks == y.masks.masks).all()
+                else:
+                    assert x[key].dtype == y[key].dtype
+                    assert torch.equal(x[key], y[key])
+
+
+def test_floats_are_packed_as_they_are():
+    image = np.random.default_rng(0).random((5, 4, 3)).astype(np.float32)
+    packed = PackVISInputs()(dict(img=[image, image[:, ::-1]], img_id=[0, 1]))
+    expected = np.stack([image, image[:, ::-1]]).transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(packed['inputs'].numpy(), expected)

@@ -45,6 +45,20 @@ def test_no_trace_of_masks_unless_asked_for():
     assert report.dropped == {'masks without a pixel': 1}
 
 
+def test_masks_of_any_writing():
+    plain = box_rle((3, 3, 5, 6), 24, 32)
+    again = dict(size=[24, 32], counts=plain['counts'].encode())
+    long = dict(size=(24, 32), counts=[75, 3, 21, 3, 666])
+    empty = dict(size=[24, 32], counts=[24 * 32])
+    track = imported_track(
+        boxes={t: IMPORTED_BOX for t in range(4)},
+        masks={3: again, 0: plain, 2: empty, 1: long},
+    )
+    entry = assembled_track(track, with_masks=True)
+    assert entry['segmentations'] == [plain, plain, None, plain]
+    assert entry['areas'] == [6, 6, None, 6]
+
+
 def test_masks_without_box_get_the_tight_one():
     masks = {1: box_rle((3, 4, 5, 9), 24, 32)}
     entry = assembled_track(ImportedTrack(1, 'cat', {}, masks))

@@ -344,6 +344,8 @@ def test_trackeval_reads_the_same(data, tmp_path, read):
     trackeval = pytest.importorskip('trackeval')
     for video in data['videos']:
         video.update(neg_category_ids=[], not_exhaustive_category_ids=[])
+    # Images without annotations are no time steps to TrackEval.
+    data['annotations'].append(_annotation(4, 3, 11, (7, 7, 2, 2)))
     for annotation in data['annotations']:
         annotation.update(area=80, iscrowd=0)
         image = annotation['image_id']

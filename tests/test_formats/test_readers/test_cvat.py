@@ -1,5 +1,3 @@
-import logging
-
 import cv2
 import numpy as np
 import pytest
@@ -162,18 +160,24 @@ def test_mask_of_random_runs(one):
     )
 
 
-def test_other_shapes_are_left_out(one, caplog):
-    with caplog.at_level(logging.WARNING):
-        video = one(
-            _track('<points frame="0" points="1,2"/>'),
-            _track(
-                _box(0),
-                '<polyline frame="1" points="1,2;3,4"/>',
-                head='id="1" label="car"',
-            ),
-        )
+def test_other_shapes_are_left_out(one, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'pmvis_mm.formats.readers.cvat.print_log',
+        lambda text, *_: said.append(text),
+    )
+    video = one(
+        _track('<points frame="0" points="1,2"/>'),
+        _track(
+            _box(0),
+            '<polyline frame="1" points="1,2;3,4"/>',
+            head='id="1" label="car"',
+        ),
+    )
     assert [track.id for track in video.tracks] == [1]
     assert [*video.tracks[0].boxes] == [0]
+    (text,) = said
+    assert text.endswith('left out: 1 of <points>, 1 of <polyline>')
 
 
 def test_track_without_label_or_id(one):
@@ -189,7 +193,7 @@ def test_empty_task(one):
 
 def test_without_meta_data(one):
     video = one(
-        _track(_box(70), _track('<polygon frame="71" points="1,1;9,1;9,9"/>')),
+        _track(_box(70)),
         _track(
             '<polygon frame="3" points="1,1;9,1;9,9"/>',
             '<mask frame="4" rle="1,2" left="5" top="6" width="3" '

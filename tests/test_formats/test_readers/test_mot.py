@@ -194,9 +194,13 @@ def test_seqinfo_without_suffix_names_no_frames(tmp_path):
         ('[Other]\nname=bear\n', 'not a seqinfo.ini'),
         (
             INFO.replace('=4\n', '=many\n'),
-            'seqlength=many is no positive number',
+            'seqlength=many is no number in 1',
         ),
-        (INFO.replace('=64', '=0'), 'imwidth=0 is no positive number'),
+        (
+            INFO.replace('=4\n', '=99999999999\n'),
+            'seqlength=99999999999 is no',
+        ),
+        (INFO.replace('=64', '=0'), 'imwidth=0 is no number in 1'),
     ],
 )
 def test_bad_seqinfo(tmp_path, info, message):
@@ -256,6 +260,7 @@ def test_frame_numbers(tmp_path):
         ('1,1,0,0,5,5\n2.5,1,0,0,5,5\n', r'line 2: frame 2.5 is no whole'),
         ('1,1,0,0,5,5\ninf,1,0,0,5,5\n', r'line 2: .*infinity'),
         ('1,1,0,0,5,5\nnan,1,0,0,5,5\n', r'line 2: .*NaN'),
+        ('99999999999,1,0,0,5,5\n', 'frame 99999999999 does not exist'),
         ('1,1,0,0,5,5\n2,1.5,0,0,5,5\n', r'line 2: id 1.5 is no whole'),
         ('1,1,0,0\n', 'not MOTChallenge text: line 1: 4 columns'),
         ('frame,id,x,y,w,h\n', 'not MOTChallenge text: line 1'),

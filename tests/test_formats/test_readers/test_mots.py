@@ -308,3 +308,11 @@ def test_many_lines_stay_fast(tmp_path):
     # 0.05 s on a laptop; 10 times the objects would take 0.5 s.
     assert time.perf_counter() - start < 2
     assert sum(len(track.masks) for track in video.tracks) == 400
+
+
+def test_empty_table_among_others_is_a_video_without_tracks(tmp_path):
+    write(tmp_path / 'a.txt', '')
+    write(tmp_path / 'b.txt', LINES[0])
+    first, second = MOTSReader(tmp_path).videos()
+    assert (first.name, first.tracks, first.width) == ('a', [], None)
+    assert len(second.tracks) == 1

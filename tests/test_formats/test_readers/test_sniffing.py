@@ -6,7 +6,7 @@ from PIL import Image
 
 from pmvis_mm.formats.readers import guess_reader, looks_like
 from pmvis_mm.formats.readers.json_keys import json_keys, loose_keys
-from pmvis_mm.formats.readers.sniffing import locate
+from pmvis_mm.formats.readers.sniffing import locate, unwrap
 from pmvis_mm.structures.rle import box_rle
 from pmvis_mm.utils.errors import AnnotationError
 
@@ -207,6 +207,13 @@ def test_other_folders(tmp_path):
     assert looks_like(tmp_path / 'mot' / 'MOT17-02') == 'MOTS text'
     (tmp_path / 'mot/MOT17-02/gt/gt.txt').unlink()
     assert looks_like(tmp_path / 'mot') == 'MOTChallenge text'
+    # An empty table may be of either format: the next one tells.
+    write('mots/a/seqinfo.ini', '[Sequence]')
+    write('mots/a/gt/gt.txt', '')
+    write('mots/b/gt/gt.txt', TEXTS['MOTS text'][0])
+    assert looks_like(tmp_path / 'mots') == 'MOTS text'
+    write('jobs/job 1.xml', TEXTS['CVAT XML'][0])
+    assert looks_like(tmp_path / 'jobs') == 'CVAT XML'
     write('cvat/annotations.xml', TEXTS['CVAT XML'][0])
     assert looks_like(tmp_path / 'cvat') == 'CVAT XML'
     write('sly/meta.json', '{"classes": [], "tags": []}')
@@ -240,6 +247,24 @@ def test_locate(tmp_path):
     assert locate(tmp_path, 'LabelMe folder') == tmp_path
     (tmp_path / 'second.json').write_text(json.dumps(content))
     assert locate(tmp_path, title) == tmp_path
+
+
+@pytest.mark.parametrize(
+    'files, inner',
+    [
+        (['my export/x.json', '__MACOSX/x', '.DS_Store'], 'my export'),
+        (['MOT17-02/gt/gt.txt'], 'MOT17-02'),
+        (['gt/gt.txt', 'gt/labels.txt'], ''),
+        (['Annotations/a/0.png'], ''),
+        (['a/x.json', 'b/x.json'], ''),
+        (['x.json'], ''),
+    ],
+)
+def test_unwrap(tmp_path, files, inner):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert unwrap(tmp_path) == tmp_path / inner
 
 
 def test_json_keys():
