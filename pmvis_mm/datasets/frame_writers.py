@@ -73,7 +73,7 @@ class TarFrameWriter(FrameWriter):
     def names(self) -> List[str]:
         """Names of the frames that an earlier run has written."""
         names: List[str] = []
-        for shard in range(len(list(self._folder.glob("*.tar")))):
+        for shard in range(len(list(self._folder.glob('*.tar')))):
             path = self._path(shard)
             if path.exists():
                 self._shard, self._members = shard, _whole_members(path)

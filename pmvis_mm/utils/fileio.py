@@ -129,9 +129,15 @@ def replace_folder(new: Path, target: Path) -> None:
     """Move a folder into its place; an older one goes when it is there."""
     old = target.with_name(f'.{target.name}.old')
     shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
+    existed = target.exists()
+    if existed:
         os.replace(target, old)
-    os.replace(new, target)
+    try:
+        os.replace(new, target)
+    except BaseException:
+        if existed:
+            os.replace(old, target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -293,6 +293,7 @@ def test_frames_of_video_files_keep_their_names(tmp_path):
     assert Image.open(io.BytesIO(content)).format == 'PNG'
 
 
+@pytest.mark.usefixtures('default_scope')
 def test_training_reads_them(data, tmp_path):
     """The dataset and its pipeline, with nothing but backend_args changed."""
     out = str(tmp_path / 'out.tar')

@@ -24,7 +24,7 @@ def test_ground_truth_with_fractions_crowds_and_class_ids(
     first, second = clip.tracks
     first.iscrowd = True
     first.masks = (None, None)  # boxes only
-    first.bboxes = first.bboxes.astype(float) + [0.25, 0, 0.12345, 0]
+    first.bboxes = first.bboxes.astype(float) + [0.25, 0, 0.1234, 0]
     config = dict(
         type='mot',
         path=tmp_path / 'gt.txt',
@@ -37,8 +37,8 @@ def test_ground_truth_with_fractions_crowds_and_class_ids(
     writer = MOTWriter(**{k: v for k, v in config.items() if k != 'type'})
     lines = write(writer, clip).read_text().splitlines()
     assert lines == [
-        '1,2,10.25,6,9.8735,10,0,7,1',
-        '3,2,10.25,6,9.8735,10,0,7,1',
+        '1,2,10.25,6,9.8734,10,0,7,1',
+        '3,2,10.25,6,9.8734,10,0,7,1',
     ]
     # 'ant' has no number.
     assert writer.lost == {'tracks of classes without a class id': 1}

@@ -191,3 +191,21 @@ def test_a_folder_below_a_file_is_refused(tmp_path):
     with pytest.raises(OutputError, match='cannot write here'):
         with atomic_folder(tmp_path / 'file' / 'out'):
             pass
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    target = tmp_path / 'out'
+    (target / 'old').mkdir(parents=True)
+    replace = os.replace
+
+    def refuse(old, new):
+        if str(new) == str(target) and not str(old).endswith('.old'):
+            raise OSError(28, 'No space left on device')
+        replace(old, new)
+
+    monkeypatch.setattr(os, 'replace', refuse)
+    with pytest.raises(OutputError, match='No space left on device'):
+        with atomic_folder(target) as folder:
+            (folder / 'new').mkdir()
+    assert [p.name for p in tmp_path.iterdir()] == ['out']
+    assert [p.name for p in target.iterdir()] == ['old']

@@ -14,6 +14,7 @@ from ...utils.errors import FrameError
 
 # Where datasets keep the images inside the folder of a video.
 _INNER = ('', 'img1', 'images', 'img', 'JPEGImages')
+_BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def image_size(path: Union[str, Path]) -> Tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    except (OSError, SyntaxError, ValueError) as reason:
+    except _BROKEN as reason:
         raise FrameError(
             f'image cannot be read ({reason})',
             file=path,

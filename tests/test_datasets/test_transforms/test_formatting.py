@@ -1,6 +1,9 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
+from mmdet.datasets.transforms import PackTrackInputs
 from mmdet.structures.mask import BitmapMasks
 
 from pmvis_mm.datasets.transforms import PackVISInputs
