@@ -57,7 +57,7 @@ def write_textured(
         names = [f'{video:04d}/{t:05d}.jpg' for t in range(num_frames)]
         objects = _objects(num_objects, size, rng)
         back, front = texture(size, rng), texture(size, rng)
-        for obj in objects:
+        for _ in objects:
             tracks.append(
                 dict(
                     id=len(tracks) + 1,

@@ -3,8 +3,10 @@
 One process, one thread. Both sides load the same clips of the same generated
 JPEGs, with the same random numbers and the same augmentation; inputs, boxes,
 labels, ids and masks are compared before anything is timed. Tells where the
-time goes, what our own resizing costs, and what other storages cost. The
-last line is one JSON object.
+time goes, what our own resizing costs, and what other storages cost. Sides
+take turns clip by clip; seconds are those of the processor, of each clip the
+least of several rounds, as other programs disturb. The last line is one JSON
+object.
 """
 
 import argparse
@@ -21,13 +23,14 @@ import torch
 from _textured_videos import write_textured
 from mmengine.registry import init_default_scope
 
-from pmvis_mm.datasets.frame_packing import pack_frames
+from pmvis_mm.datasets.frame_packing import PackingOptions, pack_frames
 from pmvis_mm.registry import DATASETS
 from pmvis_mm.structures.frame_path import video_frame_path
 from pmvis_mm.utils.fileio import dump_json, load_json
 from pmvis_mm.utils.text_table import format_table
 
 SHORT_EDGE, LONG_EDGE = 480, 1333
+SIDES = ('stock', 'ours')
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,9 +59,7 @@ def pipeline(
         if side == 'stock'
         else ('LoadVISFrame', 'LoadPseudoMasks', 'PackVISInputs')
     )
-    scaling: Dict[str, Any] = dict(
-        type=resize, scale=(LONG_EDGE, SHORT_EDGE)
-    )
+    scaling: Dict[str, Any] = dict(type=resize, scale=(LONG_EDGE, SHORT_EDGE))
     if resize == 'Resize':
         scaling['keep_ratio'] = True
     return [
@@ -132,42 +133,48 @@ def check_same(first: Any, second: Any, clips: int, with_mask: bool) -> None:
 def rates(
     datasets: Dict[str, Any], clips: int, rounds: int
 ) -> Dict[str, float]:
-    """Frames per second of each, in turns; the median of the rounds."""
-    seconds: Dict[str, List[float]] = {name: [] for name in datasets}
-    for turn in range(rounds):
-        for name, dataset in datasets.items():
-            start = time.perf_counter()
-            for number in range(clips):
-                clip(dataset, turn * clips + number)
-            seconds[name].append(time.perf_counter() - start)
+    """Frames per second of each."""
+    seconds = {name: np.full(clips, np.inf) for name in datasets}
+    for _ in range(rounds):
+        for number in range(clips):
+            for name, dataset in datasets.items():
+                start = time.process_time()
+                clip(dataset, number)
+                elapsed = time.process_time() - start
+                seconds[name][number] = min(seconds[name][number], elapsed)
     return {
-        name: round(2 * clips / float(np.median(times)), 1)
+        name: round(2 * clips / float(times.sum()), 1)
         for name, times in seconds.items()
     }
 
 
-def steps(dataset: Any, clips: int) -> List[Tuple[str, float]]:
+def steps(dataset: Any, clips: int, rounds: int) -> List[Tuple[str, float]]:
     """Milliseconds per frame of each transform, and of the rest."""
     times: Dict[str, float] = {}
     transforms = list(dataset.pipeline.transforms)
     inner = list(transforms[1].transforms)
     for transform in [transforms[0], *inner, transforms[2]]:
         _time_calls(transform, times)
-    start = time.perf_counter()
-    for number in range(clips):
-        clip(dataset, number)
-    total = time.perf_counter() - start
-    times['the rest'] = total - sum(times.values())
-    return [(name, 1e3 * s / (2 * clips)) for name, s in times.items()]
+    found = []
+    for _ in range(rounds):
+        for name in times:
+            times[name] = 0.0
+        start = time.process_time()
+        for number in range(clips):
+            clip(dataset, number)
+        total = time.process_time() - start
+        found.append([*times.values(), total - sum(times.values())])
+    least = 1e3 * np.min(found, axis=0) / (2 * clips)
+    return list(zip([*times, 'the rest'], least.tolist()))
 
 
 def _time_calls(transform: Any, times: Dict[str, float]) -> None:
     name, call = type(transform).__name__, transform.transform
 
     def timed(results: dict) -> Any:
-        start = time.perf_counter()
+        start = time.process_time()
         done = call(results)
-        times[name] += time.perf_counter() - start
+        times[name] += time.process_time() - start
         return done
 
     times[name] = 0.0
@@ -197,17 +204,18 @@ def compare(
         )
         found = rates(sets, args.clips, args.rounds)
         print(f'\n{title}, {kind}: frames/s')
-        print(format_table(('pipeline', 'frames/s'), found.items(), digits=1))
+        print(
+            format_table(
+                ('pipeline', 'frames/s'), list(found.items()), digits=1
+            )
+        )
         ratio = round(found['ours'] / found['stock'], 2)
         result[kind] = dict(found, ratio=ratio)
-        timed = [steps(sets[side], args.clips) for side in SIDES]
+        timed = [steps(sets[side], args.clips, args.rounds) for side in SIDES]
         show_steps(f'{title}, {kind}: where the time goes', *timed)
         for side, table in zip(SIDES, timed):
             result[kind][f'{side} ms'] = {k: round(v, 2) for k, v in table}
     return result
-
-
-SIDES = ('stock', 'ours')
 
 
 def storages(
@@ -223,24 +231,20 @@ def storages(
         sets[storage] = build('ours', data, False, backend_args=packed)
         check_same(sets['files'], sets[storage], args.clips, False)
     small = str(root / 'small.tar')
-    report = pack_frames_small(ann_file, prefix, small)
+    options = PackingOptions(short_edge=SHORT_EDGE)
+    report = pack_frames(ann_file, prefix, small, options=options)
     packed = dict(backend='tar', path=small, root=prefix)
-    sets['tar of 480p'] = build(
-        'ours', dict(data, ann_file=report), False, backend_args=packed
+    sets[f'tar at {SHORT_EDGE}p'] = build(
+        'ours',
+        dict(data, ann_file=report.ann_file),
+        False,
+        backend_args=packed,
     )
     sets['video file'] = build('ours', _as_videos(data, root), False)
     found = rates(sets, args.clips, args.rounds)
     print('\nstorages, box: frames/s, disk cache warm')
-    print(format_table(('storage', 'frames/s'), found.items(), digits=1))
+    print(format_table(('storage', 'frames/s'), list(found.items()), digits=1))
     return found
-
-
-def pack_frames_small(ann_file: str, prefix: str, out: str) -> Any:
-    """Pack at 480p; gives the rewritten annotation file."""
-    from pmvis_mm.datasets.frame_packing import PackingOptions
-
-    options = PackingOptions(short_edge=SHORT_EDGE)
-    return pack_frames(ann_file, prefix, out, options=options).ann_file
 
 
 def _as_videos(data: Dict[str, Any], root: Path) -> Dict[str, Any]:

@@ -59,8 +59,9 @@ def fix_annotations(
         return []
     changes: Changes = []
     _fix_ids(data, changes)
+    folders = None if img_prefix is None else Folders(str(img_prefix))
     for video in _objects(data, 'videos'):
-        _fix_video(video, changes, img_prefix)
+        _fix_video(video, changes, folders)
     content = check_structure(data, Findings(), box_only)
     boxes_too = not any(found.of(code) for code in _NO_BOX_REPAIR)
     dropped: List[CheckedTrack] = []
@@ -163,7 +164,7 @@ def _fix_ids(data: Dict[str, Any], changes: Changes) -> None:
 
 # ------------------------------------------------------------------- videos
 def _fix_video(
-    video: Dict[str, Any], changes: Changes, img_prefix: Optional[str]
+    video: Dict[str, Any], changes: Changes, folders: Optional[Folders]
 ) -> None:
     key = video.get('id')
     for name in ('width', 'height'):
@@ -180,7 +181,6 @@ def _fix_video(
         changes.append(
             Change('video-length', 'length', length, len(names), key)
         )
-    folders = None if img_prefix is None else Folders(str(img_prefix))
     for t, name in enumerate(names):
         if not isinstance(name, str):
             continue
@@ -312,7 +312,9 @@ def _fix_masks(video: CheckedVideo, changes: Changes) -> None:
             logs[i].set_at('mask-without-box', 'bboxes', t, box)
     real = dict(zip(masks.places, masks.areas.tolist()))
     unread = {
-        (i, t) for i, t, code, _ in masks.problems if code.startswith('polyg')
+        (i, t)
+        for i, t, code, _ in masks.problems
+        if code == 'polygon-malformed'
     }
     for i, track in enumerate(video.tracks):
         _fix_areas(track, i, real, unread, logs[i])

@@ -23,6 +23,7 @@ class Folders:
     def __init__(self, root: str) -> None:
         self.root = root
         self._listed: Dict[str, Set[str]] = {}
+        self._folded: Dict[str, Dict[str, List[str]]] = {}
 
     def path(self, name: str) -> str:
         """Path of a name of the file."""
@@ -55,15 +56,21 @@ class Folders:
         found: List[str] = []
         folder = self.root
         for part in name.replace('\\', '/').split('/'):
-            names = self.names(folder)
-            if part not in names:
-                same = [n for n in names if n.casefold() == part.casefold()]
+            if part not in self.names(folder):
+                same = self._fold(folder).get(part.casefold(), [])
                 if len(same) != 1:
                     return None
                 part = same[0]
             found.append(part)
             folder = os.path.join(folder, part)
         return '/'.join(found)
+
+    def _fold(self, folder: str) -> Dict[str, List[str]]:
+        if folder not in self._folded:
+            folded = self._folded[folder] = {}
+            for name in self.names(folder):
+                folded.setdefault(name.casefold(), []).append(name)
+        return self._folded[folder]
 
 
 def check_frames(

@@ -86,6 +86,8 @@ def _is_plain(mask: Any, height: int, width: int) -> bool:
         isinstance(mask, dict)
         and isinstance(mask.get('counts'), str)
         and mask.get('size') == [height, width]
+        # pycocotools takes no floats, though 32.0 == 32.
+        and all(type(side) is int for side in mask['size'])
     )
 
 

@@ -24,7 +24,7 @@ _KNOWN_KEYS = dict(
     annotation=frozenset(
         'id video_id category_id iscrowd width height length bboxes '
         'segmentations areas occlusion annotated_bboxes sources scores '
-        'interpolated track_id'.split()
+        'interpolated track_id source_id'.split()
     ),
 )
 _LISTS = dict(videos='video', categories='category', annotations='annotation')

@@ -158,7 +158,7 @@ def _check_content(layout: Layout, part: Part, data: Any) -> str:
     if layout.version is None:  # YouTube-VOS tells classes by object
         return ''
     names = {
-        entry.get('name')
+        str(entry.get('name'))
         for entry in data.get('categories') or ()
         if isinstance(entry, dict)
     }
@@ -190,7 +190,11 @@ def _check_frames(part: Part, entries: Any, root: Path) -> Tuple[str, str]:
         return '', ''  # said of that part
     for index in sorted({0, len(entries) // 2, len(entries) - 1}):
         entry = entries[index]
+        if not isinstance(entry, dict):
+            return f'entry number {index} is {entry!r:.40}', part.get(root)
         names = entry.get('file_names') or [entry.get('file_name')]
+        if not isinstance(names, list):
+            names = [names]
         for name in (names[0], names[-1]):
             if not isinstance(name, str) or not (folder / name).is_file():
                 return (

@@ -34,7 +34,7 @@ class CVATWriter(TrackFileWriter):
 
     The task must have the frames of the video and labels of the same names:
     CVAT takes nothing but tracks from the file. Every frame is a keyframe,
-    ``outside`` where an instance is gone. Scores are not kept.
+    ``outside`` where an instance is gone. Scores and crowds are not kept.
 
     - 'polygon': polygon tracks. Every piece of a mask is a track; those of
       one instance have one ``group_id``. Holes are cut in from the outline
@@ -56,8 +56,8 @@ class CVATWriter(TrackFileWriter):
         path (str | Path): File to write.
         shape (str): 'polygon', 'mask' or 'box'. Defaults to 'polygon'.
         tolerance (float): Of polygons: largest distance between their
-            outline and that of the mask, pixels. 0 keeps masks exactly, with
-            many corners. Defaults to 1.
+            outline and that of the mask, pixels. Up to 0.5 no pixel changes
+            sides, with four times as many corners. Defaults to 1.
         min_area (float): Of polygons: pieces and holes of fewer pixels are
             left out, but never the largest piece. Defaults to 0.
         id_offset (int): Added to ids of tracks. Defaults to 1.

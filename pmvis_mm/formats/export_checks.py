@@ -1,5 +1,6 @@
 """What is checked and left out before an export is written."""
 
+import inspect
 import os
 from collections import Counter
 from dataclasses import replace
@@ -16,7 +17,15 @@ from .export_source import ExportSource
 def with_masks_only(
     tracks: Sequence[VideoTrack], lost: Counter
 ) -> List[VideoTrack]:
-    """Leave out boxes without a mask; count them."""
+    """Leave out boxes without a mask.
+
+    Args:
+        tracks (Sequence[VideoTrack]): Of a video.
+        lost (Counter): Counts boxes and tracks that are left out.
+
+    Returns:
+        list[VideoTrack]: Those with a mask, without the other frames.
+    """
     kept = []
     for track in tracks:
         shown = [i for i, mask in enumerate(track.masks) if mask is not None]
@@ -38,8 +47,8 @@ def with_masks_only(
 
 
 def writer_arguments(rule: ExportRule) -> Tuple[str, ...]:
-    code = rule.writer_class.__init__.__code__
-    return code.co_varnames[: code.co_argcount]
+    """Name the arguments of the writer of a format."""
+    return tuple(inspect.signature(rule.writer_class).parameters)
 
 
 def choose_videos(
@@ -47,7 +56,20 @@ def choose_videos(
     chosen: Optional[Sequence[Union[str, int]]],
     source: ExportSource,
 ) -> List[int]:
-    """Find the ids of the videos to write, in the order of the file."""
+    """Find the videos to write.
+
+    Args:
+        names (dict[int, str]): Name of every video by id.
+        chosen (Sequence[str | int], optional): Names, last parts of names,
+            or ids; None for all.
+        source (ExportSource): For messages.
+
+    Returns:
+        list[int]: Ids, in the order of the file.
+
+    Raises:
+        MaskSetError: If there is no video, or not one that was named.
+    """
     if not names:
         raise MaskSetError(
             'there is no video in it',
@@ -78,7 +100,17 @@ def choose_videos(
 def check_out(
     out: Path, rule: ExportRule, overwrite: bool, source: str
 ) -> None:
-    """Refuse to replace anything but an older export, if asked to."""
+    """Refuse to replace anything but an older export, if asked to.
+
+    Args:
+        out (Path): File or folder that is to be written.
+        rule (ExportRule): Of the format.
+        overwrite (bool): Whether an older export may go.
+        source (str): File that is exported, which must stay.
+
+    Raises:
+        OutputError: If something is in the way.
+    """
     with disk_errors(out):  # such as of a name that is too long
         exists, is_dir = out.exists() or out.is_symlink(), out.is_dir()
     if not exists:

@@ -144,7 +144,8 @@ def check_options(
         tuple: Arguments of the writer, and where a video goes.
 
     Raises:
-        ConfigError: If an option or the layout is unknown.
+        ConfigError: If an option or the layout is unknown, or a value is of
+            the wrong kind.
     """
     unknown = sorted({*options} - {*rule.allowed()})
     if unknown:
@@ -152,6 +153,14 @@ def check_options(
             f'format {format!r} has no options {unknown}',
             fix=f'choose from {rule.allowed()}',
         )
+    parameters = inspect.signature(rule.writer_class).parameters
+    for key, value in options.items():
+        if key in parameters and not _fits(value, parameters[key]):
+            raise ConfigError(
+                f'option {key}={value!r} of format {format!r} is of another '
+                f'kind than {parameters[key].default!r}',
+                fix='see the documentation of the writer',
+            )
     chosen = {**rule.options, **options}
     first = next(iter(rule.layouts), '')
     layout = chosen.pop('layout', first)
@@ -161,3 +170,17 @@ def check_options(
             fix=f'choose from {[*rule.layouts]}',
         )
     return chosen, rule.layouts.get(layout, '')
+
+
+def _fits(value: Any, parameter: inspect.Parameter) -> bool:
+    """Compare the kind of a value with that of the default."""
+    default = parameter.default
+    if parameter.name == 'class_ids':
+        return isinstance(value, Mapping) and all(
+            type(number) is int for number in value.values()
+        )
+    if default is None:
+        return True  # said by the writer
+    if isinstance(default, float):
+        return type(value) in (int, float)
+    return type(value) is type(default)

@@ -176,10 +176,7 @@ class _Job:
         )
         if score_thr is not None:
             self.source = self.source.above(score_thr)
-        names = {k: video_name(v) for k, v in self.source.videos.items()}
-        self.ids = choose_videos(names, chosen, self.source)
-        unique = make_unique([names[key] for key in self.ids])
-        self.names = dict(zip(self.ids, unique))
+        self._choose_videos(chosen)
         self._adapt_boxes()
         if self.rule.writer_class.needs_images and self.img_prefix is None:
             raise ConfigError(
@@ -190,6 +187,26 @@ class _Job:
         self.report.notes += [
             f'the format has no place for {what}' for what in self.rule.lacks
         ]
+
+    def _choose_videos(
+        self, chosen: Optional[Sequence[Union[str, int]]]
+    ) -> None:
+        """Find and name the videos; note what looks strange."""
+        names = {k: video_name(v) for k, v in self.source.videos.items()}
+        self.ids = choose_videos(names, chosen, self.source)
+        unique = make_unique([names[key] for key in self.ids])
+        self.names = dict(zip(self.ids, unique))
+        shared = sum(names[key] != name for key, name in self.names.items())
+        if shared:
+            self.report.notes.append(
+                f'{shared} videos got a number after a name that others have'
+            )
+        strange = {*(self.arguments.get('class_ids') or ())}
+        strange -= {*self.source.classes}
+        if strange:
+            self.report.notes.append(
+                f'class_ids names {sorted(strange)}, no classes of this file'
+            )
 
     def _adapt_boxes(self) -> None:
         """Write boxes only, or refuse to, if there are no masks."""

@@ -102,6 +102,9 @@ class YouTubeVISWriter(CategoryWriter):
         results = ListWriter(file)
         for part in map(self.begin, parts):
             for track in self.visible(part.tracks):
+                boxes = sum(mask is None for mask in track.masks)
+                if boxes:
+                    self.lost['boxes without a mask'] += boxes
                 masks = to_text(self._segmentations(track, part.length))
                 for label, score in zip(track.labels, track.scores):
                     head = to_text(

@@ -33,9 +33,9 @@ def decode_frame(content: bytes) -> np.ndarray:
             floats or of 32 bits, whose range nobody knows.
     """
     if _is_common_jpeg(content):
-        image = _decode_jpeg(content)
-        if image is not None:
-            return image
+        decoded = _decode_jpeg(content)
+        if decoded is not None:
+            return decoded
     try:
         with Image.open(io.BytesIO(content)) as image:
             rgb = _to_rgb(ImageOps.exif_transpose(image), image.format)
@@ -72,9 +72,7 @@ def _is_common_jpeg(content: bytes) -> bool:
 def _decode_jpeg(content: bytes) -> Optional[np.ndarray]:
     """Decode with OpenCV; None if it refuses."""
     try:
-        return cv2.imdecode(
-            np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR
-        )
+        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # more pixels than OpenCV allows
         return None
 

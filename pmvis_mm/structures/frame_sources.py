@@ -55,7 +55,7 @@ class FrameSource:
 def natural_key(name: str) -> List[Any]:
     """Sort key by which numbers in names count as numbers."""
     parts = re.split(r'(\d+)', name)
-    return [int(p) if p.isdigit() else p.lower() for p in parts] + [name]
+    return [int(p) if p.isdecimal() else p.lower() for p in parts] + [name]
 
 
 class VideoSource(FrameSource):

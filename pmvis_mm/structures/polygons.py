@@ -30,7 +30,8 @@ def mask_polygons(
     Args:
         rle (RLE): The mask.
         tolerance (float): Largest distance of the outline from the polygon,
-            pixels; 0 keeps every corner. Defaults to 1.
+            pixels. Up to 0.5 it passes no centre of a pixel, so that the
+            mask stays as it is; 0 keeps every corner. Defaults to 1.
         min_area (float): Pieces and holes of fewer pixels are left out, but
             never the largest piece. Defaults to 0.
 

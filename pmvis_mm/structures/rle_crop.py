@@ -1,4 +1,4 @@
-"""Decoding masks within their tight boxes only: of large frames a small part."""
+"""Decoding masks within their tight boxes: of large frames a small part."""
 
 from typing import Any, Optional, Tuple
 

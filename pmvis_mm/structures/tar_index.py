@@ -119,7 +119,7 @@ def scan_tar(archive: str, whole: bool = True) -> _Members:
                     continue
                 end = member.offset_data + member.size
                 members[_name(member.name)] = (member.offset_data, member.size)
-                tar.members = []  # or it keeps all of them
+                tar.members = []  # type: ignore # or it keeps all of them
     except (tarfile.TarError, OSError) as reason:
         if not whole:
             return members

@@ -213,9 +213,7 @@ def test_smaller_frames_and_annotations(data, tmp_path):
     assert track.boxes == [(10, 5, 30, 15), None, (10, 5, 30, 15), None]
     expected = np.zeros((32, 48), bool)
     expected[5:15, 10:30] = True
-    np.testing.assert_array_equal(
-        rle.decode(track.segmentations[0]), expected
-    )
+    np.testing.assert_array_equal(rle.decode(track.segmentations[0]), expected)
     content = json.loads((tmp_path / 'small.json').read_text())
     assert content['annotations'][0]['areas'] == [200, None, 200, None]
     assert content['info'] == dict(year=2026)
@@ -280,7 +278,13 @@ def test_frames_of_video_files_keep_their_names(tmp_path):
     ann_file = tmp_path / 'ann.json'
     video = dict(id=1, width=96, height=64, length=3, file_names=names)
     ann_file.write_text(
-        json.dumps(dict(videos=[video], categories=[], annotations=[]))
+        json.dumps(
+            dict(
+                videos=[video],
+                categories=[dict(id=1, name='person')],
+                annotations=[],
+            )
+        )
     )
     out = str(tmp_path / 'out.tar')
     options = PackingOptions(image_format='png')

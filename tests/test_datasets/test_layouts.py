@@ -269,6 +269,16 @@ def test_json_of_something_else(copy, text):
     assert '"videos" is missing or empty' in finding.problem
 
 
+@pytest.mark.parametrize('entry', [7, dict(file_names=3), dict(), None])
+def test_odd_entries(copy, entry):
+    root = copy('ovis')
+    path = root / 'annotations_train.json'
+    dump_json(dict(load_json(path), videos=[entry]), path)
+    finding = by_path('ovis', root)['annotations_train.json']
+    assert finding.state == 'wrong'
+    assert 'entry number 0' in finding.problem or 'frame' in finding.problem
+
+
 def test_truncated_json(copy):
     root = copy('ovis')
     path = root / 'annotations_train.json'

@@ -21,7 +21,7 @@ def test_ground_truth_with_fractions_crowds_and_class_ids(
     clip, write, tmp_path
 ):
     clip.tracks = clip.tracks[1:]
-    first, second = clip.tracks
+    first = clip.tracks[0]
     first.iscrowd = True
     first.masks = (None, None)  # boxes only
     first.bboxes = first.bboxes.astype(float) + [0.25, 0, 0.1234, 0]

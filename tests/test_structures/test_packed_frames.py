@@ -194,7 +194,9 @@ def test_archive_changed_behind_its_index(single, images):
     # Of the same length but with other members.
     single.write_bytes(content[512:] + content[:512])
     with pytest.raises(FrameError, match='has changed since its index'):
-        read_frame(NAMES[0], backend_args=dict(backend='tar', path=str(single)))
+        read_frame(
+            NAMES[0], backend_args=dict(backend='tar', path=str(single))
+        )
 
 
 def test_truncated_archives(single, images):

@@ -110,11 +110,12 @@ def test_piece_in_a_hole():
 
 
 @pytest.mark.parametrize('smooth', [False, True])
-def test_without_tolerance_every_mask_comes_back(smooth):
+@pytest.mark.parametrize('tolerance', [0, 0.5])
+def test_up_to_half_a_pixel_every_mask_comes_back(smooth, tolerance):
     rng = np.random.default_rng(3)
     for _ in range(60):
         mask = _noise(rng, smooth)
-        polygons = mask_polygons(rles.encode(mask), 0)
+        polygons = mask_polygons(rles.encode(mask), tolerance)
         count, _ = cv2.connectedComponents(mask.astype(np.uint8))
         assert len(polygons) == count - 1
         if mask.any():

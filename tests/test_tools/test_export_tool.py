@@ -99,9 +99,14 @@ def test_every_format(run, odd, tmp_path, format):
 def test_options_videos_and_threshold(run, odd, tmp_path):
     out = tmp_path / 'out'
     words = ['--videos', 'MOT-02', '12', '--option', 'first_frame=0']
-    words += ['layout=files', 'class_ids={"cat": 7}', '--tight-boxes']
+    words += [
+        'layout=files',
+        'class_ids={"cat": 7, "yak": 8}',
+        '--tight-boxes',
+    ]
     code, text = run(odd, 'mot', out, *words)
     assert code == 0
+    assert "note: class_ids names ['yak'], no classes of this file" in text
     assert _names(out) == ['MOT-02.txt', 'empty one.txt']
     lines = (out / 'MOT-02.txt').read_text().splitlines()
     assert lines[0] == '0,11,0,0,32,3,1,7,1'
@@ -139,6 +144,9 @@ def test_results(run, odd, tmp_path, zipped):
         (['--videos', 'nix'], 'no such video; there are 3: ä clip, MOT-02'),
         (['--option', 'shape=box'], r"has no options \['shape'\]"),
         (['--option', 'path=x'], r"has no options \['path'\]"),
+        (['--option', 'first_frame=x'], r"first_frame='x' .* kind than 1"),
+        (['--option', 'class_ids=[1]'], r'class_ids=\[1\] .* another kind'),
+        (['--option', 'id_style=odd'], "id_style='odd' is unknown"),
         (['--option', 'layout=tree'], "layout 'tree' is unknown"),
         (['--ann', 'x.json'], 'this is no list of results'),
     ],
@@ -367,3 +375,22 @@ def test_annotations_and_mask_sets_as_python_objects(odd, tmp_path):
     export_set(masks, 'png', tmp_path / 'png', videos=[3])
     with Image.open(tmp_path / 'png/MOT-02/000001.png') as image:
         assert sorted(np.unique(image)) == [0, 11, 255]
+
+
+def test_videos_that_share_a_name(odd, tmp_path):
+    data = odd_dataset()
+    for video in data['videos']:
+        names = range(video['id'] * 10, video['id'] * 10 + video['length'])
+        video['file_names'] = [f'same/{t}.jpg' for t in names]
+    (tmp_path / 'b.json').write_text(json.dumps(data))
+    source = load_source(tmp_path / 'b.json')
+    report = export_set(source, 'mots', tmp_path / 'out')
+    assert list(report.files.items()) == [
+        ('same', 'same.txt'),
+        ('same_2', 'same_2.txt'),
+        ('same_3', 'same_3.txt'),
+    ]
+    assert report.notes[0].startswith('2 videos got a number after a name')
+    export_set(source, 'coco_video', tmp_path / 'c.json')
+    made = json.loads((tmp_path / 'c.json').read_text())
+    assert [v['name'] for v in made['videos']] == ['same', 'same_2', 'same_3']

@@ -1,10 +1,14 @@
 """Tools around the public datasets: what they print, how they end."""
 
+import re
 import shutil
 
 import pytest
 
+from pmvis_mm.datasets.layouts import LAYOUTS
 from pmvis_mm.datasets.vos_folders import read_names
+from pmvis_mm.formats.export_rules import RULES
+from pmvis_mm.formats.readers import ANNOTATION_READERS
 from pmvis_mm.testing.leak import find_masks
 from pmvis_mm.testing.tiny_downloads import write_tiny_download
 from pmvis_mm.utils.fileio import load_json
@@ -94,6 +98,19 @@ def test_overlap_of_youtube_vis_and_vos(tool, tmp_path, monkeypatch, capsys):
     assert tool(f'{FOLDER}/find_overlap.py', *words, '--out', out) == 0
     assert '1 names' in capsys.readouterr().out
     assert read_names(out) == ('003234408d',)
+
+
+def test_the_docs_name_what_there_is(repo_root):
+    text = (repo_root / 'docs/dataset_prepare.md').read_text('utf-8')
+    paths = re.findall(r'(?:tools|configs|pmvis_mm)/[\w/.-]+\.py', text)
+    assert len(set(paths)) > 8
+    assert [p for p in paths if not (repo_root / p).is_file()] == []
+    # The table of formats, and that of datasets.
+    first = re.findall(r'^\| (`[^|]+) \|', text, re.MULTILINE)
+    named = {name for cell in first for name in re.findall(r'`(\w+)`', cell)}
+    assert set(ANNOTATION_READERS.module_dict) | set(LAYOUTS) <= named
+    written = text.split('Formats: ')[1].split('\n\n')[0]
+    assert set(re.findall(r'`(\w+)`', written)) == set(RULES)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,9 @@ class PackVISInputs(PackTrackInputs):
             ignored[name] = _packed(values[np.flatnonzero(flags == 1)])
         sample = DetDataSample(
             metainfo={
-                key: results[key][t] for key in self.meta_keys if key in results
+                key: results[key][t]
+                for key in self.meta_keys
+                if key in results
             }
         )
         sample.gt_instances = kept

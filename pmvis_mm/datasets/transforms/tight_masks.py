@@ -121,9 +121,7 @@ class TightMasks(BitmapMasks):
 
         return self._each(change, y2 - y1, x2 - x1)
 
-    def pad(
-        self, out_shape: Tuple[int, int], pad_val: int = 0
-    ) -> BitmapMasks:
+    def pad(self, out_shape: Tuple[int, int], pad_val: int = 0) -> BitmapMasks:
         """See ``BitmapMasks.pad``."""
         if self.crops is None or pad_val != 0:
             return super().pad(out_shape, pad_val)

@@ -47,11 +47,15 @@ def _overlap(trained: Any, tested: Any) -> Optional[str]:
     shared = shared_videos(keys['test'], keys['train'])
     if not shared:
         return None
-    return (
+    text = (
         f'{len(shared)} of {len(keys["test"])} videos of {tested.ann_file} '
         f'have frames that are trained on ({trained.ann_file}), such as '
         f'video {shared[0]}: results of the validation will be too good. '
-        'Keep a video in one split only; to see all: python '
-        f'tools/analysis_tools/check_dataset.py {trained.ann_file} '
-        f'{tested.ann_file}'
+        'Keep a video in one split only'
     )
+    if trained.ann_file != tested.ann_file:
+        text += (
+            '; to see all: python tools/analysis_tools/check_dataset.py '
+            f'{trained.ann_file} {tested.ann_file}'
+        )
+    return text

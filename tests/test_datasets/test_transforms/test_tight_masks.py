@@ -78,10 +78,12 @@ ACTIONS = dict(
     some=lambda m: m[np.array([3, 0])],
     flags=lambda m: m[np.array([True, False, True, False, True])],
     none=lambda m: m[np.zeros(0, int)],
-    all_of_it=lambda m: m.crop(np.array([4, 3, 50, 35]))
-    .resize((24, 44))
-    .flip()[np.array([1, 4])]
-    .pad((30, 50)),
+    all_of_it=lambda m: (
+        m.crop(np.array([4, 3, 50, 35]))
+        .resize((24, 44))
+        .flip()[np.array([1, 4])]
+        .pad((30, 50))
+    ),
 )
 
 
@@ -128,9 +130,7 @@ def test_steps_that_are_not_its_own():
         lambda m: m.resize((20, 30), 'bilinear'),
         lambda m: m.pad((50, 60), 1),
     ):
-        np.testing.assert_array_equal(
-            action(tight).masks, action(plain).masks
-        )
+        np.testing.assert_array_equal(action(tight).masks, action(plain).masks)
     assert both()[0].areas.tolist() == plain.areas.tolist()
 
 

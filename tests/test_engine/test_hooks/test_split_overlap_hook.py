@@ -50,6 +50,12 @@ def test_overlap_is_told_once(logged):
     assert line.endswith('check_dataset.py a.json val.json')
 
 
+def test_one_file_for_both(logged):
+    run(dataset('a.json', v1=[1]), dataset('a.json', v1=[1]))
+    (line,) = logged
+    assert line.endswith('Keep a video in one split only')
+
+
 def test_nothing_to_tell(logged):
     train = dataset('a.json', v1=[1, 2])
     run(train, dataset('val.json', v1=[3]))

@@ -1,3 +1,5 @@
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
@@ -5,59 +7,27 @@ from PIL import Image
 
 from pmvis_mm.formats.readers import CVATReader, FrameFolders, assemble
 from pmvis_mm.structures.rle import area, box_rle, decode, tight_boxes
+from pmvis_mm.testing.cvat_files import (
+    BOX,
+    META,
+    box_xml,
+    read_cvat,
+    track_xml,
+    write_cvat,
+)
 from pmvis_mm.utils.errors import AnnotationError
-
-META = """
-  <meta>
-    <task>
-      <id>3</id><name>street</name><size>10</size><mode>interpolation</mode>
-      <start_frame>0</start_frame><stop_frame>9</stop_frame>
-      <frame_filter></frame_filter>
-      <labels>
-        <label><name>truck</name><attributes></attributes></label>
-        <label><name>car</name><attributes></attributes></label>
-      </labels>
-      <original_size><width>40</width><height>30</height></original_size>
-    </task>
-    <dumped>2024-05-01</dumped>
-    <source>clip 1.mp4</source>
-  </meta>"""
-BOX = 'xtl="1.50" ytl="2.00" xbr="11.00" ybr="9.25"'
-
-
-def _box(frame, corners=BOX, **kwargs):
-    given = ''.join(f' {key}="{value}"' for key, value in kwargs.items())
-    return f'<box frame="{frame}" {corners}{given}><attribute name="a"/></box>'
-
-
-def _track(*shapes, head='id="0" label="car" source="manual"'):
-    return f'<track {head}>{"".join(shapes)}</track>'
 
 
 @pytest.fixture
 def make(tmp_path):
     """Function that writes a file."""
-
-    def run(*tracks, meta=META, name='annotations.xml', encoding='utf-8'):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = f'<?xml version="1.0" encoding="{encoding}"?>\n<annotations>'
-        text += f'\n  <version>1.1</version>{meta}{"".join(tracks)}'
-        path.write_text(text + '\n</annotations>\n', encoding=encoding)
-        return path
-
-    return run
+    return partial(write_cvat, tmp_path)
 
 
 @pytest.fixture
-def one(make):
+def one(tmp_path):
     """Function that reads a file of one video."""
-
-    def run(*tracks, meta=META, **kwargs):
-        (video,) = CVATReader(make(*tracks, meta=meta), **kwargs).videos()
-        return video
-
-    return run
+    return partial(read_cvat, tmp_path)
 
 
 def _frames(root, name, count, size=(40, 30)):
@@ -70,13 +40,13 @@ def _frames(root, name, count, size=(40, 30)):
 
 def test_boxes_by_hand(make):
     path = make(
-        _track(
-            _box(0, outside=0, keyframe=1),
-            _box(1, outside=0, keyframe=0),
-            _box(2, outside=1, keyframe=1),
-            _box(5, outside=0, keyframe=1, occluded=1),
+        track_xml(
+            box_xml(0, outside=0, keyframe=1),
+            box_xml(1, outside=0, keyframe=0),
+            box_xml(2, outside=1, keyframe=1),
+            box_xml(5, outside=0, keyframe=1, occluded=1),
         ),
-        _track(_box(9), head='id="7" label="truck"'),
+        track_xml(box_xml(9), head='id="7" label="truck"'),
     )
     reader = CVATReader(path)
     (video,) = reader.videos()
@@ -93,7 +63,7 @@ def test_boxes_by_hand(make):
 
 
 def test_result_is_a_dataset(make):
-    path = make(_track(_box(0), _box(4, BOX.replace('1.50', '5.50'))))
+    path = make(track_xml(box_xml(0), box_xml(4, BOX.replace('1.50', '5.50'))))
     content = assemble(CVATReader(path), interpolate=True, invent_names=True)
     (annotation,) = content['annotations']
     assert annotation['bboxes'][2] == [3.5, 2, 7.5, 7.25]
@@ -102,8 +72,10 @@ def test_result_is_a_dataset(make):
 
 def test_turned_box_is_enclosed(one):
     corners = 'xtl="10" ytl="10" xbr="20" ybr="14"'
-    shapes = [_box(t, corners, rotation=r) for t, r in enumerate((90, 30, 0))]
-    boxes = one(_track(*shapes)).tracks[0].boxes
+    shapes = [
+        box_xml(t, corners, rotation=r) for t, r in enumerate((90, 30, 0))
+    ]
+    boxes = one(track_xml(*shapes)).tracks[0].boxes
     assert boxes[0] == pytest.approx((13, 7, 17, 17))
     # Half extents: 5 cos 30 + 2 sin 30 and 5 sin 30 + 2 cos 30.
     w, h = 5 * 0.8660254 + 1, 2.5 + 2 * 0.8660254
@@ -113,13 +85,13 @@ def test_turned_box_is_enclosed(one):
 
 def test_polygon_ellipse_and_mask(one):
     video = one(
-        _track('<polygon frame="0" points="2.00,3.00;8.00,3.00;8,7;2,7"/>'),
-        _track(
+        track_xml('<polygon frame="0" points="2.00,3.00;8.00,3.00;8,7;2,7"/>'),
+        track_xml(
             '<ellipse frame="1" cx="20" cy="15" rx="8" ry="4" '
             'rotation="90.00"/>',
             head='id="1" label="car"',
         ),
-        _track(
+        track_xml(
             '<mask frame="2" rle="1, 2, 1, 1, 1" left="30" top="20" '
             'width="3" height="2"/>',
             head='id="2" label="car"',
@@ -151,7 +123,7 @@ def test_mask_of_random_runs(one):
         count += 1
     text = ', '.join(map(str, [*runs, count]))
     shape = f'<mask frame="0" rle="{text}" left="3" top="5" width="14" '
-    (track,) = one(_track(shape + 'height="9"/>')).tracks
+    (track,) = one(track_xml(shape + 'height="9"/>')).tracks
     dense = np.zeros((30, 40), bool)
     dense[5:14, 3:17] = part
     np.testing.assert_array_equal(decode(track.masks[0]), dense)
@@ -167,9 +139,9 @@ def test_other_shapes_are_left_out(one, monkeypatch):
         lambda text, *_: said.append(text),
     )
     video = one(
-        _track('<points frame="0" points="1,2"/>'),
-        _track(
-            _box(0),
+        track_xml('<points frame="0" points="1,2"/>'),
+        track_xml(
+            box_xml(0),
             '<polyline frame="1" points="1,2;3,4"/>',
             head='id="1" label="car"',
         ),
@@ -182,7 +154,8 @@ def test_other_shapes_are_left_out(one, monkeypatch):
 
 def test_track_without_label_or_id(one):
     video = one(
-        _track(_box(0), head=''), _track(_box(1), head='label="" id=" "')
+        track_xml(box_xml(0), head=''),
+        track_xml(box_xml(1), head='label="" id=" "'),
     )
     assert [(t.id, t.category) for t in video.tracks] == [(0, None), (1, None)]
 
@@ -193,8 +166,8 @@ def test_empty_task(one):
 
 def test_without_meta_data(one):
     video = one(
-        _track(_box(70)),
-        _track(
+        track_xml(box_xml(70)),
+        track_xml(
             '<polygon frame="3" points="1,1;9,1;9,9"/>',
             '<mask frame="4" rle="1,2" left="5" top="6" width="3" '
             'height="1"/>',
@@ -214,7 +187,7 @@ def test_size_from_frames(make, tmp_path):
     meta = META.replace('<width>40</width><height>30</height>', '')
     meta = meta.replace('<original_size></original_size>', '')
     path = make(
-        _track('<polygon frame="0" points="2,3;8,3;8,7;2,7"/>'), meta=meta
+        track_xml('<polygon frame="0" points="2,3;8,3;8,7;2,7"/>'), meta=meta
     )
     frames = _frames(tmp_path, 'clip 1', 10)
     (video,) = CVATReader(path, frames).videos()
@@ -235,7 +208,7 @@ def _part(start, stop, size, step):
 
 def test_part_of_a_video(make, tmp_path):
     meta = _part(4, 10, 3, 'step=3')
-    path = make(_track(_box(4), _box(10)), meta=meta)
+    path = make(track_xml(box_xml(4), box_xml(10)), meta=meta)
     (video,) = CVATReader(path).videos()
     assert video.length == 3 and [*video.tracks[0].boxes] == [0, 2]
     frames = _frames(tmp_path, 'street', 12)
@@ -248,7 +221,7 @@ def test_part_of_a_video(make, tmp_path):
 
 
 def test_frame_between_steps_is_refused(make):
-    path = make(_track(_box(5)), meta=_part(4, 10, 3, 'step=3'))
+    path = make(track_xml(box_xml(5)), meta=_part(4, 10, 3, 'step=3'))
     with pytest.raises(AnnotationError, match='frame 5 is none of 4, 7, 10'):
         list(CVATReader(path).videos())
 
@@ -256,14 +229,14 @@ def test_frame_between_steps_is_refused(make):
 def test_job(make):
     meta = _part(4, 6, 3, '').replace('task>', 'job>')
     meta = meta.replace('<name>street</name>', '')
-    path = make(_track(_box(5)), meta=meta)
+    path = make(track_xml(box_xml(5)), meta=meta)
     (video,) = CVATReader(path).videos()
     assert (video.name, video.length) == ('clip 1.mp4', 3)
     assert [*video.tracks[0].boxes] == [1]
 
 
 def test_end_mark_behind_the_end(one):
-    (track,) = one(_track(_box(9), _box(10, outside=1))).tracks
+    (track,) = one(track_xml(box_xml(9), box_xml(10, outside=1))).tracks
     assert [*track.boxes] == [9]
 
 
@@ -279,8 +252,10 @@ PROJECT = """<meta><project><id>1</id><name>p</name><tasks>
 
 def test_project(make):
     path = make(
-        _track(_box(0), head='id="0" label="car" task_id="6" subset="s"'),
-        _track(_box(2), head='id="1" label="car" task_id="5"'),
+        track_xml(
+            box_xml(0), head='id="0" label="car" task_id="6" subset="s"'
+        ),
+        track_xml(box_xml(2), head='id="1" label="car" task_id="5"'),
         meta=PROJECT,
     )
     reader = CVATReader(path)
@@ -293,15 +268,15 @@ def test_project(make):
 
 
 def test_project_with_a_lost_task(make):
-    path = make(_track(_box(0), head='id="3" task_id="9"'), meta=PROJECT)
+    path = make(track_xml(box_xml(0), head='id="3" task_id="9"'), meta=PROJECT)
     match = r"task_id='9', but the tasks are \['5', '6', '8'\].*instance 3"
     with pytest.raises(AnnotationError, match=match):
         list(CVATReader(path).videos())
 
 
 def test_folder_of_files(make, tmp_path):
-    make(_track(_box(0)), name='x/one/annotations.xml')
-    make(_track(_box(1)), name='x/two/annotations.xml')
+    make(track_xml(box_xml(0)), name='x/one/annotations.xml')
+    make(track_xml(box_xml(1)), name='x/two/annotations.xml')
     videos = list(CVATReader(tmp_path / 'x').videos())
     assert [video.name for video in videos] == ['street', 'street_2']
     (tmp_path / 'y').mkdir()
@@ -312,7 +287,7 @@ def test_folder_of_files(make, tmp_path):
 # ---------------------------------------------------------------- groups
 def _group(*shapes, number, group=4, label='car'):
     head = f'id="{number}" label="{label}" group_id="{group}"'
-    return _track(*shapes, head=head)
+    return track_xml(*shapes, head=head)
 
 
 def test_groups_are_joined_on_request(one):
@@ -329,7 +304,7 @@ def test_groups_are_joined_on_request(one):
         _group(*first, number=8),
         _group(*second, number=3),
         _group(*second, number=5, label='truck'),
-        _group(_box(0), number=6, group=0),
+        _group(box_xml(0), number=6, group=0),
     ]
     assert len(one(*tracks).tracks) == 4
     joined, truck, alone = one(*tracks, join_groups=True).tracks
@@ -341,8 +316,8 @@ def test_groups_are_joined_on_request(one):
 
 def test_group_of_keyframes_is_refused(one):
     tracks = [
-        _group(_box(0), _box(8), number=0),
-        _group(_box(3), _box(4, outside=1), number=1),
+        _group(box_xml(0), box_xml(8), number=0),
+        _group(box_xml(3), box_xml(4, outside=1), number=1),
     ]
     match = (
         r'one part of the group is given here.*video street, frame 3.*'
@@ -354,134 +329,11 @@ def test_group_of_keyframes_is_refused(one):
 
 def test_out_of_view_of_one_part_says_nothing_of_another(one):
     tracks = [
-        _group(_box(0), _box(8), number=0),
-        _group(_box(0), _box(1, outside=1), number=1),
+        _group(box_xml(0), box_xml(8), number=0),
+        _group(box_xml(0), box_xml(1, outside=1), number=1),
     ]
     (track,) = one(*tracks, join_groups=True).tracks
     assert [*track.boxes] == [0, 8]  # 1 to 7 may be interpolated
-
-
-# -------------------------------------------------------------- bad input
-@pytest.mark.parametrize(
-    ('shape', 'message'),
-    [
-        (_box(-1), 'frame -1 comes before the first one.*--first-frame'),
-        (_box(10), 'frame 10 does not exist: the 10 frames.*--first-frame'),
-        (_box('x'), "bad <box>: frame='x' is no integer"),
-        (_box(2, 'xtl="1" ytl="2" xbr="3"'), "<box> has no 'ybr'"),
-        (_box(2, BOX.replace('1.50', 'nan')), "xtl='nan' is no finite"),
-        (_box(2, BOX.replace('1.50', '-inf')), "xtl='-inf' is no finite"),
-        (_box(2, BOX.replace('1.50', '1,5')), "xtl='1,5' is no finite"),
-        (_box(2, BOX.replace('1.50', '11')), 'no positive width and height'),
-        (
-            _box(2, BOX.replace('1.50', '12'), rotation=20),
-            'no positive width and height',
-        ),
-        ('<polygon frame="2" points="1,2;3,4"/>', 'needs 3 points, got 2'),
-        ('<polygon frame="2" points="1,2;3"/>', 'is no list "x,y;x,y'),
-        ('<polygon frame="2"/>', "points='' is no list"),
-        ('<polygon frame="2" points="1,2;3,4;nan,2"/>', 'no finite number'),
-        ('<polygon frame="2" points="1,2;3,4;9e9,2"/>', 'lies far outside'),
-        ('<ellipse frame="2" cx="1" cy="1" rx="0" ry="2"/>', 'radii 0 and 2'),
-        (
-            '<mask frame="2" rle="1,2" left="0" top="0" width="2" '
-            'height="2"/>',
-            'add up to 3, not to the 4 pixels',
-        ),
-        (
-            '<mask frame="2" rle="a" left="0" top="0" width="1" height="1"/>',
-            'no list of integers',
-        ),
-        (
-            '<mask frame="2" rle="-1,2" left="0" top="0" width="1" '
-            'height="1"/>',
-            'negative or too long',
-        ),
-        (
-            '<mask frame="2" rle="0,4" left="39" top="0" width="2" '
-            'height="2"/>',
-            'sticks out of the 40x30 frame',
-        ),
-        (
-            '<mask frame="2" rle="0,4" left="0" top="0" width="99999" '
-            'height="99999"/>',
-            'a mask of 99999x99999 pixels',
-        ),
-    ],
-)
-def test_bad_shapes(one, shape, message):
-    with pytest.raises(AnnotationError, match=message) as info:
-        one(_track(shape, head='id="12" label="car"'))
-    text = str(info.value)
-    assert 'annotations.xml' in text and 'video street' in text
-    assert '12' in text and 'Fix: ' in text
-
-
-def test_counted_from_one(make):
-    path = make(_track(_box(1), _box(10)))
-    with pytest.raises(AnnotationError, match='set first_frame'):
-        list(CVATReader(path).videos())
-    (video,) = CVATReader(path, first_frame=1).videos()
-    assert [*video.tracks[0].boxes] == [0, 9]
-
-
-def test_two_objects_with_one_id(one):
-    again = _track(_box(2), _box(3, BOX.replace('1.50', '2')))
-    match = 'two objects with one id in a frame.*street, frame 3, instance 0'
-    with pytest.raises(AnnotationError, match=match):
-        one(_track(_box(3)), again)
-
-
-def test_the_same_twice_counts_once(one):
-    (track,) = one(_track(_box(3), _box(3), _box(3, outside=1))).tracks
-    assert track.boxes == {3: (1.5, 2, 11, 9.25)}
-    (track,) = one(_track(_box(3, outside=1), _box(3))).tracks
-    assert track.boxes == {3: (1.5, 2, 11, 9.25)}
-
-
-def test_images_are_named_as_such(make):
-    image = '<image id="0" name="a.jpg" width="3" height="4"></image>'
-    with pytest.raises(
-        AnnotationError, match='CVAT for images 1.1.*"CVAT for video 1.1"'
-    ):
-        list(CVATReader(make(image)).videos())
-
-
-def test_other_formats_are_named(tmp_path):
-    path = tmp_path / 'a.xml'
-    path.write_text('<annotation><folder>x</folder></annotation>')
-    match = 'not CVAT XML: its root is <annotation>.*Pascal VOC'
-    with pytest.raises(AnnotationError, match=match):
-        list(CVATReader(path).videos())
-    path.write_text('{"videos": [], "annotations": [], "categories": []}')
-    with pytest.raises(AnnotationError, match='not CVAT XML: no XML'):
-        list(CVATReader(path).videos())
-
-
-def test_truncated_file(make):
-    path = make(_track(_box(1)))
-    text = path.read_bytes()
-    path.write_bytes(text[: len(text) // 2])
-    match = 'no XML, or cut off.*check that the export is complete'
-    with pytest.raises(AnnotationError, match=match):
-        list(CVATReader(path).videos())
-
-
-def test_bad_meta_data(make):
-    path = make(meta=META.replace('<size>10', '<size>ten'))
-    with pytest.raises(AnnotationError, match="<size> in the meta data is 't"):
-        list(CVATReader(path).videos())
-
-
-def test_odd_paths_and_text(make):
-    meta = META.replace('street', 'Straße 1 – 東京')
-    path = make(_track(_box(0)), meta=meta, name='Ä ö/ü b.xml')
-    raw = path.read_bytes().replace(b'\n', b'\r\n')
-    path.write_bytes(b'\xef\xbb\xbf' + raw)
-    (video,) = CVATReader(path).videos()
-    assert video.name == 'Straße 1 – 東京' and len(video.tracks) == 1
-    path = make(_track(_box(0)), meta=META, encoding='utf-16')
-    assert len(next(CVATReader(path).videos()).tracks) == 1
 
 
 @pytest.mark.parametrize('use_track', [True, False])
