@@ -382,7 +382,8 @@ def test_independent_crops_of_a_clip_fit_together(tmp_path, config_root):
             height, width = frame.img_shape
             assert not image[:, height:].any()
             assert not image[:, :, width:].any()
-            assert image[:, :height, :width].any(0).all()
+            # any() of bytes is no bool in torch 2.1.
+            assert (image[:, :height, :width] > 0).any(0).all()
             gt = frame.gt_instances
             lost += 2 - frame.frame_id - len(gt)
             assert len(gt.masks) == len(gt.masks_valid) == len(gt)
