@@ -112,7 +112,9 @@ class PackVISInputs(PackTrackInputs):
             self._pack_frame(results, t) for t in range(len(results['img_id']))
         ]
         clip = TrackDataSample()
-        # Its own setter prints all tensors into a text that nobody reads.
+        # mmdet's setter prints the first frame, tensors and all, into a text
+        # that nobody reads: an empty one names the field, then they enter.
+        clip.video_data_samples = [DetDataSample()]
         clip.set_field(frames, '_video_data_samples', dtype=list)
         if 'key_frame_flags' in results:
             flags = np.asarray(results['key_frame_flags'], dtype=bool)

@@ -164,3 +164,10 @@ def test_floats_are_packed_as_they_are():
     packed = PackVISInputs()(dict(img=[image, image[:, ::-1]], img_id=[0, 1]))
     expected = np.stack([image, image[:, ::-1]]).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(packed['inputs'].numpy(), expected)
+
+
+def test_the_frames_have_the_name_that_readers_of_dicts_use():
+    sample = PackVISInputs()(clip())['data_samples']
+    assert sample.keys() == ['video_data_samples']
+    frames = sample.to_dict()['video_data_samples']
+    assert [frame.frame_id for frame in frames] == [3, 7]
