@@ -3,6 +3,8 @@
 import argparse
 from typing import Any, Dict, Tuple
 
+from .option_words import key_value
+
 
 def named_path(text: str) -> Tuple[str, str]:
     """Split a word; a ``type`` for argparse.
@@ -16,10 +18,7 @@ def named_path(text: str) -> Tuple[str, str]:
     Raises:
         argparse.ArgumentTypeError: If either is missing.
     """
-    name, equals, path = text.partition('=')
-    if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=PATH')
-    return name, path
+    return key_value(text, 'NAME=PATH')
 
 
 def add_sources(parser: argparse.ArgumentParser, help: str) -> None:

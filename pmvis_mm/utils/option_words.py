@@ -5,11 +5,13 @@ import json
 from typing import Any, Dict, Tuple
 
 
-def key_value(text: str) -> Tuple[str, str]:
+def key_value(text: str, form: str = 'KEY=VALUE') -> Tuple[str, str]:
     """Split a word; a ``type`` for argparse.
 
     Args:
         text (str): 'KEY=VALUE'; the value may have more equal signs.
+        form (str): What it should look like, for the message. Defaults to
+            'KEY=VALUE'.
 
     Returns:
         tuple[str]: Key and value.
@@ -19,7 +21,7 @@ def key_value(text: str) -> Tuple[str, str]:
     """
     key, equals, value = text.partition('=')
     if not (key and equals and value):
-        raise argparse.ArgumentTypeError(f'{text!r} is not KEY=VALUE')
+        raise argparse.ArgumentTypeError(f'{text!r} is not {form}')
     return key, value
 
 

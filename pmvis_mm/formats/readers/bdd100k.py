@@ -6,21 +6,10 @@ from typing import Dict, List, Tuple
 import numpy as np
 
 from ...structures.label_image import encode_labels, read_image_as_is
+from ...utils.class_names import BDD100K_MOTS_CLASSES
 from ...utils.errors import AnnotationError, FrameError
 from .base import ANNOTATION_READERS
 from .label_folders import LabelFolderReader, Region
-
-# Category ids begin with 1.
-BDD100K_CLASSES = (
-    'pedestrian',
-    'rider',
-    'car',
-    'truck',
-    'bus',
-    'train',
-    'motorcycle',
-    'bicycle',
-)
 
 _CROWD_OR_IGNORED = 0b0011  # above them: truncated << 3, occluded << 2
 
@@ -57,7 +46,7 @@ class BDD100KBitmaskReader(LabelFolderReader):
 
     def classes(self) -> Tuple[str, ...]:
         """Tell the classes of BDD100K MOTS."""
-        return BDD100K_CLASSES
+        return BDD100K_MOTS_CLASSES
 
     def regions(
         self, path: Path, name: str, frame: int
@@ -81,7 +70,7 @@ class BDD100KBitmaskReader(LabelFolderReader):
             if red == 0:
                 continue
             number = blue << 8 | alpha
-            if red > len(BDD100K_CLASSES) or number in found:
+            if red > len(BDD100K_MOTS_CLASSES) or number in found:
                 raise AnnotationError(
                     f'two objects with id {number} in one frame: class or '
                     'attributes differ'
@@ -94,7 +83,7 @@ class BDD100KBitmaskReader(LabelFolderReader):
                     fix='see whether these are bitmasks of BDD100K MOTS',
                 )
             ignored = bool(green & _CROWD_OR_IGNORED)
-            category = BDD100K_CLASSES[red - 1]
+            category = BDD100K_MOTS_CLASSES[red - 1]
             found[number] = Region(number, mask, category, ignored)
         height, width = keys.shape
         return (height, width), list(found.values())

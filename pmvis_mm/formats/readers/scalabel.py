@@ -6,9 +6,9 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 from ...structures.frame_sources import natural_key
 from ...structures.rle import RLE, from_any, tight_boxes
 from ...structures.video_annotations import Box
+from ...utils.class_names import BDD100K_MOTS_CLASSES
 from ...utils.errors import AnnotationError
 from .base import ANNOTATION_READERS, AnnotationReader, ImportedVideo
-from .bdd100k import BDD100K_CLASSES
 from .files import read_json, wrong_format
 from .sightings import Sighting, frame_at, join_sightings
 
@@ -65,7 +65,7 @@ class BDD100KRLEReader(AnnotationReader):
 
     def classes(self) -> Tuple[str, ...]:
         """Tell the classes of BDD100K MOTS."""
-        return BDD100K_CLASSES
+        return BDD100K_MOTS_CLASSES
 
     def videos(self) -> Iterator[ImportedVideo]:
         """Read the videos, see :meth:`AnnotationReader.videos`."""

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from pmvis_mm.formats.readers import BDD100KBitmaskReader, FrameFolders
-from pmvis_mm.formats.readers.bdd100k import BDD100K_CLASSES
+from pmvis_mm.utils.class_names import BDD100K_MOTS_CLASSES
 from pmvis_mm.structures.rle import box_rle
 from pmvis_mm.utils.errors import AnnotationError, FrameError
 
@@ -75,7 +75,7 @@ def test_all_categories_and_the_background(tmp_path):
     (video,) = reader.videos()
     names = 'pedestrian rider car truck bus train motorcycle bicycle'.split()
     assert [track.category for track in video.tracks] == names
-    assert reader.classes() == BDD100K_CLASSES == tuple(names)
+    assert reader.classes() == BDD100K_MOTS_CLASSES == tuple(names)
 
 
 def test_instance_that_is_ignored_for_a_while(tmp_path):

@@ -168,7 +168,7 @@ def test_class_names(tmp_path):
     ],
 )
 def test_bad_files(tmp_path, text, message):
-    path = write(tmp_path / 'mein ordner/bad ü.txt', text)
+    path = write(tmp_path / 'mein frames/bad ü.txt', text)
     with pytest.raises(AnnotationError, match=message) as error:
         only(path)
     assert f'file {path}' in str(error.value) and 'Fix: ' in str(error.value)
