@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 # Lists of an annotation with one entry per frame that others read.
-EXTRA_LISTS = ('annotated_bboxes', 'sources', 'scores')
+EXTRA_LISTS = ('annotated_bboxes', 'sources', 'scores', 'interpolated')
 
 
 @dataclass

@@ -118,7 +118,8 @@ def write_fixed(
     dump_json(data, out)
     dump_json([change.to_json() for change in changes], lists[0])
     with atomic_write(lists[1]) as text:
-        text.write(as_text(changes))
+        lines = as_text(changes).encode('utf-8', 'backslashreplace')
+        text.write(lines.decode())
     return changes, lists
 
 

@@ -34,7 +34,7 @@ class Folders:
         if folder not in self._listed:
             try:
                 self._listed[folder] = set(os.listdir(folder or '.'))
-            except OSError:
+            except (OSError, ValueError):  # no name that a disk may have
                 self._listed[folder] = set()
         return self._listed[folder]
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Set, Tuple
 
+from ..structures.video_annotations import MAX_SIDE
 from .content import (
     EXTRA_LISTS,
     CheckedTrack,
@@ -189,12 +190,13 @@ def _size(
     good = True
     for name in ('width', 'height'):
         value: Any = entry.get(name)
-        if is_integer(value) and value > 0:
+        if is_integer(value) and 0 < value <= MAX_SIDE:
             continue
         good = False
         found.add(
             'video-size',
-            f'"{name}" is {value!r:.40}, not a positive integer',
+            f'"{name}" is {value!r:.40}, not a positive integer up to '
+            f'{MAX_SIDE}',
             video=key,
             repaired=whole_float(value),
         )

@@ -37,7 +37,7 @@ _OF_IMAGES: Dict[str, Tuple[str, ...]] = dict(
 )  # fmt: skip
 
 
-_LISTS = ('bbox', 'bboxes', 'interpolated')
+_LISTS = ('bbox', 'bboxes', 'interpolated')  # checked one by one
 
 
 def drop_masks(
@@ -73,11 +73,16 @@ def drop_masks(
         entries = content[name] or []
         if not isinstance(entries, list):
             raise _malformed(f'"{name}" is no list', file)
+        if name == 'annotations':
+            entries = [_as_annotated(entry) for entry in entries]
         result[name] = [
             _kept(entry, keys, name, removed, file) for entry in entries
         ]
     for entry in result.get('annotations', ()):
         _check_boxes(entry, file)
+    for entries in result.values():
+        for entry in entries:
+            _check_values(entry, file)
     return result, removed
 
 
@@ -151,15 +156,33 @@ def _check_boxes(entry: Json, file: Union[str, Path, None]) -> None:
                 instance=entry.get('id'),
                 fix='write its box; a file without boxes has no such view',
             )
-    for key, value in entry.items():
-        if key not in _LISTS and isinstance(value, (dict, list)):
-            raise _malformed(f'"{key}" is {value!r:.40}', file)
     marks = entry.get('interpolated')
     if marks is not None and not (
         isinstance(marks, list)
         and all(isinstance(m, (bool, int)) or m is None for m in marks)
     ):
         raise _malformed('"interpolated" is no list of 0 and 1', file)
+
+
+def _check_values(entry: Json, file: Union[str, Path, None]) -> None:
+    """Refuse what could hold a mask where a name or number should be."""
+    for key, value in entry.items():
+        if key in _LISTS:
+            continue
+        names = key == 'file_names' and isinstance(value, list)
+        for part in value if names else [value]:
+            if isinstance(part, (dict, list)):
+                raise _malformed(f'"{key}" is {part!r:.40}', file)
+
+
+def _as_annotated(entry: Any) -> Any:
+    """Show the annotated boxes of a set of pseudo masks.
+
+    Its ``bboxes`` are null where there is no mask, which tells of masks.
+    """
+    if isinstance(entry, dict) and entry.get('annotated_bboxes') is not None:
+        return dict(entry, bboxes=entry['annotated_bboxes'])
+    return entry
 
 
 def _is_box(box: Any) -> bool:

@@ -287,6 +287,7 @@ def _read_list(
             file=file,
             fix='check the path; one name a line',
         ) from None
+    text = text.lstrip('\ufeff')  # as Windows writes it
     lines = [line.split('#')[0].strip() for line in text.splitlines()]
     names = [line for line in lines if line]
     if not names:

@@ -69,7 +69,7 @@ class CSVWriter(VideosFileWriter):
         table = csv.writer(file, lineterminator='\n')
         table.writerow([*(['video'] if self.video_column else ()), *COLUMNS])
         for part in map(self.begin, parts):
-            for track in part.tracks:
+            for track in self.visible(part.tracks):
                 self._write_track(table, track)
 
     def _write_track(self, table: Any, track: VideoTrack) -> None:

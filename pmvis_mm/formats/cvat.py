@@ -91,6 +91,13 @@ class CVATWriter(TrackFileWriter):
                     fix='give pixels, such as 1',
                 )
         self.shape, self.tolerance, self.min_area = shape, tolerance, min_area
+        if shape == 'box':
+            self.remarks = ('masks are written as boxes',)
+        elif shape == 'polygon':
+            self.remarks = (
+                'masks are polygons with a tolerance of '
+                f'{tolerance:g} pixels; shape=mask keeps every pixel',
+            )
 
     def _write(
         self, file: IO[str], tracks: Iterable[VideoTrack], length: int
@@ -100,7 +107,7 @@ class CVATWriter(TrackFileWriter):
         with _spool() as first, _spool() as further:
             labels: Set[int] = set(range(len(self.classes)))
             largest = 0
-            for track in tracks:
+            for track in self.visible(tracks):
                 rows = self._rows(track)
                 if rows:
                     labels.add(int(track.labels[0]))

@@ -80,7 +80,12 @@ RULES: Dict[str, ExportRule] = dict(
         dict(video_column=True),
         one_file=True,
         boxes=True,
-        lacks=('masks', 'sizes and names of frames', 'crowds'),
+        lacks=(
+            'masks',
+            'sizes and names of frames',
+            'crowds',
+            'videos without tracks',
+        ),
     ),
     mots=ExportRule(
         'mots',

@@ -337,6 +337,8 @@ class _Job:
         self.report.files[self.names[key]] = place
         if isinstance(writer, NumberedWriter):
             self.report.lost.update(writer.lost)
+            new = {*writer.remarks} - {*self.report.notes}
+            self.report.notes += sorted(new)
 
 
 @dataclass

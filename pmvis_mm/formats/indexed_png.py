@@ -190,4 +190,5 @@ def _save(image: np.ndarray, path: Path) -> None:
     picture = Image.fromarray(image)
     if image.dtype == np.uint8:
         picture.putpalette(voc_palette())
-    picture.save(path)
+    with disk_errors(path):  # names may be such as no disk can hold
+        picture.save(path)

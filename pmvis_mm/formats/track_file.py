@@ -80,7 +80,10 @@ class NumberedWriter(ResultWriter):
     Attributes:
         lost (Counter): What the format could not hold, by description;
             counted while writing.
+        remarks (Sequence[str]): What else a reader of the file should know.
     """
+
+    remarks: Sequence[str] = ()
 
     def __init__(self, path: Union[str, Path], id_offset: int = 1) -> None:
         super().__init__(path)
@@ -236,7 +239,8 @@ class TrackFileWriter(NumberedWriter):
             boxes = sum(mask is None for mask in track.masks)
             if boxes:
                 self.lost['boxes without a mask'] += boxes
-            self.lost['tracks without a mask'] += 1
+            kind = 'mask' if self.needs_masks else 'box'
+            self.lost[f'tracks without a {kind}'] += 1
 
     def finish(self, tracks: Iterable[VideoTrack], length: int) -> Path:
         """Complete the file, see :meth:`ResultWriter.finish`."""

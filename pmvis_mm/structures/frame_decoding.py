@@ -29,8 +29,9 @@ def decode_frame(content: bytes) -> np.ndarray:
         np.ndarray: uint8, (H, W, 3), BGR, upright as its EXIF tag says.
 
     Raises:
-        OSError: If the bytes are truncated or not an image, or pixels are
-            floats or of 32 bits, whose range nobody knows.
+        OSError: If the bytes are truncated or not an image, have more pixels
+            than Pillow takes for sane, or pixels are floats or of 32 bits,
+            whose range nobody knows.
     """
     if _is_common_jpeg(content):
         decoded = _decode_jpeg(content)
@@ -41,6 +42,8 @@ def decode_frame(content: bytes) -> np.ndarray:
             rgb = _to_rgb(ImageOps.exif_transpose(image), image.format)
     except (SyntaxError, ValueError, EOFError, IndexError) as reason:
         # What Pillow raises for a broken chunk depends on the format.
+        raise OSError(str(reason)) from reason
+    except Image.DecompressionBombError as reason:  # an Exception, no OSError
         raise OSError(str(reason)) from reason
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
 

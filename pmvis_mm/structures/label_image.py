@@ -109,6 +109,14 @@ def read_image_as_is(
         content = fileio.get(path, backend_args=backend_args)
     except FileNotFoundError:
         raise missing_file('label image', path, video, frame) from None
+    except OSError as reason:
+        raise FrameError(
+            f'label image cannot be read ({reason.strerror or reason})',
+            file=path,
+            video=video,
+            frame=frame,
+            fix='check that it is a file, and its permissions',
+        ) from None
     try:
         with Image.open(io.BytesIO(content)) as image:
             return image.mode, np.array(image)

@@ -1,6 +1,6 @@
 """Pseudo masks of one instance, with their source and score."""
 
-import math
+import sys
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -186,8 +186,10 @@ def _per_frame(
             **where,
         )
     for frame, value in enumerate(values):
-        known = value is None or isinstance(value, kind)
-        if known and (not isinstance(value, float) or math.isfinite(value)):
+        if value is None or (isinstance(value, str) and kind is str):
+            continue
+        # Integers may be too long for a float.
+        if isinstance(value, kind) and abs(value) <= sys.float_info.max:
             continue
         raise MaskSetError(
             f'"{key}" holds {value!r}',

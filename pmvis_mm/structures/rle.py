@@ -89,9 +89,19 @@ def _from_polygons(polygons: list, height: int, width: int) -> RLE:
                 f'got {len(polygon)}'
             )
         if not all(
-            isinstance(v, (int, float)) and math.isfinite(v) for v in polygon
+            isinstance(v, int) or (isinstance(v, float) and math.isfinite(v))
+            for v in polygon
         ):
             raise ValueError('a polygon has a coordinate that is no number')
+        # pycocotools walks along the edges in 32-bit integers: far corners
+        # crash the interpreter, or take all memory.
+        if any(abs(v) > 10 * max(height, width) + 1000 for v in polygon):
+            raise ValueError(
+                f'a polygon has a corner far outside the {width}x{height} '
+                'frame'
+            )
+    if height * width >= _LONGEST:
+        raise ValueError(f'a {width}x{height} frame is too large for masks')
     return union(coco_mask.frPyObjects(polygons, height, width))
 
 

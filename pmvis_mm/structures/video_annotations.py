@@ -16,6 +16,9 @@ Box = Tuple[float, float, float, float]
 # this many pixels outside the frame is rounding, not an error.
 BOX_TOLERANCE = 2.0
 
+# Of frames, pixels: masks of larger ones do not fit into COCO's counts.
+MAX_SIDE = 65535
+
 
 @dataclass(frozen=True)
 class VideoInfo:
@@ -197,9 +200,10 @@ def _parse_video(entry: Dict[str, Any], file: Optional[str]) -> VideoInfo:
     width: Any = entry.get('width')
     height: Any = entry.get('height')
     for key, value in (('width', width), ('height', height)):
-        if not isinstance(value, int) or value <= 0:
+        if not isinstance(value, int) or not 0 < value <= MAX_SIDE:
             raise AnnotationError(
-                f'"{key}" is {value!r}, not a positive integer',
+                f'"{key}" is {value!r:.40}, not a positive integer up to '
+                f'{MAX_SIDE}',
                 file=file,
                 video=video,
                 fix=f'write the {key} of the frames in pixels',
@@ -296,7 +300,7 @@ class _TrackReader:
             )
         try:
             x, y, w, h = (float(v) for v in raw)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             x = y = w = h = math.nan
         if not all(map(math.isfinite, (x, y, w, h))):
             raise self._error(

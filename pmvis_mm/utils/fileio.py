@@ -149,12 +149,19 @@ def disk_errors(path: PathLike) -> Iterator[None]:
         path (str | Path): What is being written, for the message.
 
     Raises:
-        OutputError: Instead of an OSError, such as of a full disk.
+        OutputError: Instead of an OSError, such as of a full disk, and of
+            text that UTF-8 cannot hold.
     """
     try:
         yield
     except OSError as error:
         raise _refused(Path(path), error) from error
+    except UnicodeEncodeError as error:
+        raise OutputError(
+            f'{error.object!r:.80} cannot be written: {error.reason}',
+            file=path,
+            fix='rename the class or video that has such a character',
+        ) from error
 
 
 def ensure_writable(folder: PathLike) -> None:
@@ -217,7 +224,7 @@ def load_json(
         PMVISError: ``error``, if it is missing, unreadable or no json.
     """
     try:
-        with open(path, encoding='utf-8') as file:
+        with open(path, encoding='utf-8-sig') as file:
             return json.load(file)
     except FileNotFoundError:
         raise error(

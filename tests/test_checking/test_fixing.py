@@ -234,3 +234,12 @@ def test_bad_arguments(data, tmp_path):
     file.write_text('[]')
     with pytest.raises(AnnotationError, match='nothing to repair'):
         write_fixed(file, tmp_path / 'b.json')
+
+
+def test_what_utf8_cannot_hold_is_listed(data, tmp_path):
+    first(data)['areas'] = '\ud800'
+    file, out = tmp_path / 'a.json', tmp_path / 'b.json'
+    file.write_text(json.dumps(data))
+    changes, lists = write_fixed(file, out)
+    assert [change.what for change in changes] == ['areas']
+    assert '\\ud800' in lists[1].read_text(encoding='utf-8')

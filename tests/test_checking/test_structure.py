@@ -185,7 +185,9 @@ def test_lengths(data, one, key, code):
     assert "length 'none'" in one(data, code)[1]
 
 
-@pytest.mark.parametrize('key', ['sources', 'scores', 'annotated_bboxes'])
+@pytest.mark.parametrize(
+    'key', ['sources', 'scores', 'annotated_bboxes', 'interpolated']
+)
 def test_lengths_of_pseudo_masks(data, one, key):
     data['annotations'][2][key] = [None]
     assert one(data, 'extra-length')[0] == (2, None, 3)
@@ -212,3 +214,10 @@ def test_masks_are_not_looked_at_for_boxes(data, found_in):
         entry['areas'] = 'many'
     found_in(data, box_only=True)
     found_in(data, 'segmentations-length', 'areas-length')
+
+
+@pytest.mark.parametrize('side', [10**400, 2**31, 65536, 0])
+def test_sides_that_no_mask_may_have(data, one, side):
+    data['videos'][0]['width'] = side
+    problem = one(data, 'video-size')[1]
+    assert 'not a positive integer up to 65535' in problem

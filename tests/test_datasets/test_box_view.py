@@ -197,3 +197,28 @@ def test_box_config_trains_on_it(
     sample = without[0]
     assert find_masks(sample) == []
     assert sum(len(s.gt_instances) for s in sample['data_samples']) > 0
+
+
+def test_boxes_of_pseudo_masks_are_the_annotated_ones():
+    # "bboxes" of a set of masks are null where there is no mask.
+    (entry,) = VIDEOS['annotations']
+    boxes = [[1, 2, 3.5, 4], [0, 0, 2, 2]]
+    masked = dict(entry, annotated_bboxes=boxes)
+    content, removed = drop_masks(dict(VIDEOS, annotations=[masked]))
+    assert content['annotations'][0]['bboxes'] == boxes
+    assert removed['annotations.annotated_bboxes'] == 1
+
+
+@pytest.mark.parametrize(
+    ('name', 'key'),
+    [('videos', 'width'), ('categories', 'name'), ('annotations', 'id')],
+)
+def test_no_mask_hides_behind_a_known_key(name, key):
+    odd = copy.deepcopy(VIDEOS)
+    odd[name][0][key] = dict(size=[8, 9], counts='04')
+    with pytest.raises(AnnotationError, match=f'"{key}" is '):
+        drop_masks(odd)
+    odd = copy.deepcopy(VIDEOS)
+    odd['videos'][0]['file_names'][1] = [1, 2, 3]
+    with pytest.raises(AnnotationError, match='"file_names" is '):
+        drop_masks(odd)

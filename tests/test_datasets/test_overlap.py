@@ -155,3 +155,11 @@ def test_the_list_leaves_videos_out_of_training(tmp_path):
     names = [dataset.source.videos[d['video']].name for d in dataset.data_list]
     assert names == ['v0', 'v2']
     assert set(load_json(vos / 'meta.json')['videos']) == {'v0', 'v1', 'v2'}
+
+
+def test_a_list_written_on_windows(tmp_path):
+    # A mark in front of the first name would let this video leak.
+    (tmp_path / 'a.txt').write_bytes(b'\xef\xbb\xbfa\r\nb\r\n')
+    vis = vis_json(tmp_path / 'vis.json', 'a', 'b', 'c')
+    (found,) = find_overlap(vis, [tmp_path / 'a.txt'])
+    assert found.shared == ('a', 'b')

@@ -391,3 +391,58 @@ def test_frames_of_a_video_file(odd, tmp_path):
     ]
     again, _ = back('coco_video', path, None, tmp_path / 'coco.json')
     assert facts(again) == as_coco(content)
+
+
+# --------------------------------------------------- what would go unsaid
+@pytest.fixture
+def with_nothing(tmp_path):
+    """One mask in two videos; a track without frames in the second."""
+    content = odd_dataset()
+    first, second = content['videos'][:2]
+    content['videos'] = [first, second]
+    lengths = [len(v['file_names']) for v in content['videos']]
+    masked = next(
+        a for a in content['annotations'] if a['video_id'] == first['id']
+    )
+    empty = [None] * lengths[1]
+    nothing = dict(
+        masked, id=777, video_id=second['id'], bboxes=empty,
+        segmentations=empty, areas=empty, length=lengths[1],
+        width=second['width'], height=second['height'],
+    )  # fmt: skip
+    nothing.pop('interpolated', None)
+    content['annotations'] = [masked, nothing]
+    path = tmp_path / 'nothing.json'
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ('format', 'lost'),
+    [
+        ('csv', {'tracks without a box': 1}),
+        ('cvat', {'tracks without a box': 1}),
+        ('mot', {'tracks without a box': 1}),
+        ('coco_video', {'tracks without a mask': 1}),
+    ],
+)
+def test_what_holds_nothing_is_counted(with_nothing, tmp_path, format, lost):
+    report = export_set(load_source(with_nothing), format, tmp_path / 'out')
+    assert report.lost == lost
+
+
+@pytest.mark.parametrize(
+    ('shape', 'remark'),
+    [
+        ('polygon', 'a tolerance of 1 pixels'),
+        ('box', 'masks are written as boxes'),
+        ('mask', None),
+    ],
+)
+def test_cvat_says_what_masks_become(mask_set, tmp_path, shape, remark):
+    report = export_set(
+        load_source(mask_set), 'cvat', tmp_path / 'o', options={'shape': shape}
+    )
+    found = [note for note in report.notes if note.startswith('masks are')]
+    assert len(found) == (remark is not None)
+    assert all(remark in note for note in found)

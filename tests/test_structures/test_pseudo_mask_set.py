@@ -230,6 +230,11 @@ MALFORMED = [
 ]
 
 
+def test_a_score_too_long_for_a_float_is_refused():
+    with refused('"scores" holds 1000', 'instance 7'):
+        PseudoMaskSet.from_json(entry(scores=[10**400, None]), 'm.json')
+
+
 @pytest.mark.parametrize('changes, message', MALFORMED)
 def test_malformed_entries_name_the_instance(changes, message):
     where = 'file masks.json, video 4, instance 7'

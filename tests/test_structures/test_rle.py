@@ -291,3 +291,18 @@ def test_run_lengths_of_many_masks_at_once():
 def test_run_lengths_of_nothing():
     lengths, numbers = rle.run_lengths([])
     assert lengths.shape == numbers.shape == (0,)
+
+
+@pytest.mark.parametrize('far', [1e308, -1e9, 1101, 10**400])
+def test_far_corners_are_refused(far):
+    # pycocotools crashes the interpreter, or takes all memory.
+    with pytest.raises(ValueError, match='far outside the 10x8 frame'):
+        rle.from_any([[0, 0, far, 0, 4, 4]], 8, 10)
+    assert rle.from_any(
+        [[0, 0, 1000, 0, 1000, 8, 0, 8]], 8, 10
+    ) == rle.box_rle((0, 0, 10, 8), 8, 10)
+
+
+def test_polygons_in_a_frame_beyond_the_counts_of_coco():
+    with pytest.raises(ValueError, match='frame is too large'):
+        rle.from_any([[0, 0, 4, 0, 4, 4]], 2**16, 2**16)

@@ -233,3 +233,10 @@ def test_annotations_that_are_no_list_are_refused():
     assert_refused(
         dict(tiny(), annotations=3), '"annotations" is int, not a list'
     )
+
+
+def test_numbers_too_long_for_a_float():
+    huge = 10**400
+    odd = annotation(bboxes=[[huge, 0, 4, 4], None])
+    assert_refused(odd, 'no finite number', 'frame 0')
+    assert_refused(video(width=huge), 'not a positive integer up to 65535')

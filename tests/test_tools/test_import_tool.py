@@ -1,3 +1,4 @@
+import io
 import json
 import runpy
 import sys
@@ -150,3 +151,32 @@ def test_mistakes_end_with_one_line(run_tool, source, tmp_path, capsys):
         with pytest.raises(SystemExit):
             run_tool(*words)
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('amount', ['nan', 'inf', '-1', '0', 'x'])
+def test_amount_that_is_none(run_tool, source, tmp_path, capsys, amount):
+    out = tmp_path / 'out.json'
+    with pytest.raises(SystemExit) as caught:
+        run_tool('auto', source, '--out', out, '--max-unpacked', amount)
+    assert caught.value.code == 2
+    assert '--max-unpacked' in capsys.readouterr().err
+
+
+def test_error_about_names_with_line_breaks_is_one_line(run_tool, tmp_path):
+    source = tmp_path / 'a\nb.txt'
+    source.write_text('1,1,0,0,5,5\n')
+    with pytest.raises(SystemExit) as caught:
+        run_tool('mot', source, '--out', tmp_path / 'out.json')
+    assert 'video a\\nb' in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_names_without_letters_are_printed(
+    run_tool, source, tmp_path, monkeypatch
+):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(raw, 'ascii'))
+    source.write_text(source.read_text('utf-8').replace('hund', '\\ud800'))
+    run_tool('auto', source, '--out', tmp_path / 'out.json', '--clip-boxes')
+    sys.stdout.flush()
+    assert b'\\ud800' in raw.getvalue() and b'K\\xe4se' not in raw.getvalue()

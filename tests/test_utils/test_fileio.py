@@ -11,6 +11,7 @@ from pmvis_mm.utils.fileio import (
     atomic_folder,
     atomic_path,
     atomic_write,
+    disk_errors,
     dump_json,
     ensure_writable,
     file_sha256,
@@ -209,3 +210,16 @@ def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
             (folder / 'new').mkdir()
     assert [p.name for p in tmp_path.iterdir()] == ['out']
     assert [p.name for p in target.iterdir()] == ['old']
+
+
+def test_json_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('\ufeff{"a": "\u00e4"}', encoding='utf-8')
+    assert load_json(path) == {'a': 'ä'}
+
+
+def test_text_that_utf8_cannot_hold(tmp_path):
+    with pytest.raises(OutputError, match='cannot be written: surrogates'):
+        with disk_errors(tmp_path / 'a'), atomic_write(tmp_path / 'a') as file:
+            file.write('\ud800')
+    assert [*tmp_path.iterdir()] == []

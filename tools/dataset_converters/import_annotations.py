@@ -5,6 +5,7 @@ take them. What was read, filled in and left out is printed as a table.
 """
 
 import argparse
+import sys
 from typing import Any, Dict, Tuple
 
 from pmvis_mm.formats.readers import (
@@ -48,7 +49,7 @@ def parse_args() -> argparse.Namespace:
     _add_boxes(parser)
     parser.add_argument(
         '--max-unpacked',
-        type=float,
+        type=_amount,
         metavar='GIB',
         help='most that an archive may hold (default: 32)',
     )
@@ -130,6 +131,13 @@ def _size(text: str) -> Tuple[int, int]:
     return int(width), int(height)
 
 
+def _amount(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 2**30:
+        raise argparse.ArgumentTypeError(f'{text!r} is no amount in GiB')
+    return value
+
+
 def run(args: argparse.Namespace) -> ImportReport:
     """Import and write."""
     limits = ArchiveLimits()
@@ -163,18 +171,26 @@ def main() -> None:
     try:
         report = run(args)
     except PMVISError as error:
-        raise SystemExit(f'error: {error}') from None
-    print(format_table(('what', 'number'), report.rows()))
-    print()
-    print(format_table(('class', 'tracks'), list(report.categories.items())))
+        # Names may hold line breaks; what is printed shall not.
+        text = str(error).replace('\n', '\\n').replace('\r', '\\r')
+        raise SystemExit(f'error: {text}') from None
+    _show(format_table(('what', 'number'), report.rows()))
+    _show('')
+    _show(format_table(('class', 'tracks'), list(report.categories.items())))
     if report.invented_names:
         print(
             'warning: names of frames are made up; extract the frames under '
             'these names before labelling or training'
         )
     if report.unused_names:
-        print(f'warning: no class has the name {report.unused_names} (--map)')
-    print(f'written: {args.out}')
+        _show(f'warning: no class has the name {report.unused_names} (--map)')
+    _show(f'written: {args.out}')
+
+
+def _show(text: str) -> None:
+    """Print, also names that the terminal has no letters for."""
+    encoding = getattr(sys.stdout, 'encoding', None) or 'utf-8'
+    print(text.encode(encoding, 'backslashreplace').decode(encoding))
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """Masks of which only the boxes are kept while a frame is augmented."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import mmcv
@@ -32,17 +32,22 @@ class TightMasks(BitmapMasks):
     ``BitmapMasks``.
 
     Args:
-        crops (list[MaskCrop | None]): N masks; None is empty.
+        crops (list[MaskCrop | None] | list[np.ndarray] | np.ndarray): N
+            masks; None is empty. Full bitmaps, as ``BitmapMasks`` takes
+            them, make an ordinary one: mmdet's ``Albu`` and
+            ``CachedMosaic`` call the class of the masks that they get.
         height (int): Of the frame, pixels.
         width (int): Of the frame, pixels.
     """
 
-    def __init__(
-        self, crops: List[Optional[MaskCrop]], height: int, width: int
-    ) -> None:
-        self.height, self.width = height, width
+    def __init__(self, crops: Any, height: int, width: int) -> None:
         self._dense: Optional[np.ndarray] = None
-        self.crops: Optional[List[Optional[MaskCrop]]] = crops
+        self.crops: Optional[List[Optional[MaskCrop]]] = None
+        if len(crops) and isinstance(crops[0], np.ndarray):
+            super().__init__(crops, height, width)
+        else:
+            self.height, self.width = height, width
+            self.crops = list(crops)
 
     @property
     def masks(self) -> np.ndarray:
@@ -176,6 +181,11 @@ class TightMasks(BitmapMasks):
             return MaskCrop(int(left), int(top), mask)
 
         return self._each(change, height, width)
+
+    @classmethod
+    def cat(cls, masks: Sequence[BitmapMasks]) -> BitmapMasks:
+        """See ``BitmapMasks.cat``; masks may be of either class."""
+        return BitmapMasks.cat(masks)
 
     def plain(self) -> BitmapMasks:
         """Make ordinary bitmaps."""

@@ -1,6 +1,7 @@
 """Annotations that come packed, unpacked safely."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -45,6 +46,8 @@ _OPENERS: Dict[str, Callable[..., Any]] = {
     'xz': lzma.open,
 }
 _PACKED = ((b'\x1f\x8b', 'gz'), (b'BZh', 'bz2'), (b'\xfd7zXZ\x00', 'xz'))
+# Two members whose names exclude each other, or a name too long.
+_BAD_NAME = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -358,8 +361,17 @@ class _Unpacker:
         """Write a file, counting what really comes out of the archive."""
         target = self.folder.joinpath(*self._parts(name))
         with disk_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file = open(target, 'xb')
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file = open(target, 'xb')
+            except OSError as reason:
+                if reason.errno not in _BAD_NAME:
+                    raise
+                raise self.error(
+                    f'cannot be unpacked under this name ({reason.strerror})',
+                    name[:200],
+                    'rename it and pack it again',
+                ) from None
         done = 0
         with file:
             for block in iter(lambda: source.read(_BLOCK), b''):

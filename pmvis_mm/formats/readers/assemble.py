@@ -114,6 +114,8 @@ def assemble(
         info = resolver.resolve(video, len(parts.videos) + 1, alone)
         parts.videos.append(dict(info.to_json(), name=video.name))
         _add_tracks(parts, video, info, table, options, report)
+        for reason, number in video.dropped.items():
+            report.drop(reason, number)
     declared = reader.classes() if reader is not None else None
     file = None if reader is None else str(reader.source)
     return _finish(parts, table, declared, report, file)

@@ -1,10 +1,12 @@
 """What every format of annotations has in common when it is read."""
 
+import collections
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
+    Counter,
     Dict,
     Iterator,
     List,
@@ -74,6 +76,8 @@ class ImportedVideo:
         file_names (list[str], optional): Its frames in temporal order,
             relative to the folder of all frames.
         file (str, optional): Where it was read from, for messages.
+        dropped (Counter): Number of things that the reader left out, by
+            reason, such as 'boxes that are not judged'.
     """
 
     name: str
@@ -83,6 +87,7 @@ class ImportedVideo:
     length: Optional[int] = None
     file_names: Optional[List[str]] = None
     file: Optional[str] = None
+    dropped: Counter[str] = field(default_factory=collections.Counter)
 
 
 class AnnotationReader(metaclass=ABCMeta):

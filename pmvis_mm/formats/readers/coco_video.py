@@ -28,7 +28,7 @@ class COCOVideoReader(AnnotationReader):
     full set of frames. ``neg_category_ids`` and
     ``not_exhaustive_category_ids`` have no place in a YouTube-VIS dataset
     and are left out; categories that one lists as ``merged`` count as it.
-    Videos without an image are left out.
+    Videos without an image are left out, and counted.
 
     Formats: https://github.com/TAO-Dataset/tao and MMTracking's CocoVID.
 
@@ -64,7 +64,10 @@ class COCOVideoReader(AnnotationReader):
         by_video = self._group_images(images, videos)
         annotations = self._group_annotations(data, images)
         used: Dict[str, int] = {}
+        empty = sum(not members for members in by_video.values())
         for key, members in by_video.items():
+            if not members:
+                continue
             name = _video_name(key, videos.get(key, {}), members[0])
             if used.setdefault(name, key) != key:
                 raise AnnotationError(
@@ -83,7 +86,11 @@ class COCOVideoReader(AnnotationReader):
             )
             for entry in annotations.pop(key, ()):
                 video.add(entry, names)
-            yield video.close()
+            closed = video.close()
+            if empty:
+                closed.dropped['videos without an image'] += empty
+                empty = 0
+            yield closed
 
     def classes(self) -> Optional[Tuple[str, ...]]:
         """Tell the names of the categories by id."""
@@ -150,7 +157,7 @@ class COCOVideoReader(AnnotationReader):
                     fix='list the video in "videos"',
                 )
             groups.setdefault(video, []).append(image)
-        return {key: members for key, members in groups.items() if members}
+        return groups
 
     def _group_annotations(
         self, data: Entry, images: Entries
@@ -167,6 +174,14 @@ class COCOVideoReader(AnnotationReader):
                     fix='list the image in "images", or remove the annotation',
                 )
             video = images[image]['video_id']
+            if entry.get('video_id', video) != video:
+                raise AnnotationError(
+                    f'annotation number {position} has video_id '
+                    f'{entry["video_id"]!r}, but its image is of video '
+                    f'{video}',
+                    file=self.source,
+                    fix='correct the one or the other',
+                )
             groups.setdefault(video, []).append(entry)
         return groups
 

@@ -151,6 +151,12 @@ class CSVReader(AnnotationReader):
                     f'{table.delimiter!r} in quotes, and the file to its end',
                 )
             name = stem if table.video is None else cells[table.video]
+            if not name:
+                raise AnnotationError(
+                    f'line {line}: no name of the video',
+                    file=path,
+                    fix='correct this line',
+                )
             if name not in videos:
                 videos[name] = self._open(path, name)
             self._add(videos[name], table, line, cells)
@@ -340,7 +346,7 @@ def _track_id(text: str) -> TrackId:
 def _integer(text: str) -> int:
     value = _number(text)  # data frames write 3.0
     if not math.isfinite(value) or value != int(value):
-        raise ValueError(f'frame {text!r} is no integer')
+        raise ValueError(f'frame {text[:40]!r} is no integer')
     return int(value)
 
 
@@ -350,7 +356,7 @@ def _number(text: str) -> float:
     except ValueError:
         pass
     if _COMMA_NUMBER.fullmatch(text):
-        raise ValueError(f'{text!r} has a decimal comma; write a point')
+        raise ValueError(f'{text[:40]!r} has a decimal comma; write a point')
     raise ValueError(f'{text[:40]!r} is no number')
 
 

@@ -1,19 +1,15 @@
 """Reading tracks of CVAT."""
 
-import logging
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Set, Tuple, Union
 from xml.etree.ElementTree import Element
 
-from mmengine.logging import print_log
-
 from ...utils.errors import AnnotationError
 from .base import ANNOTATION_READERS, AnnotationReader, ImportedVideo
 from .cvat_groups import GroupKey, join_groups
 from .cvat_meta import CVATMeta, CVATTask, read_meta
-from .cvat_shapes import OTHER_SHAPES, SHAPES, integer, read_shape
+from .cvat_shapes import OTHER_SHAPES, SHAPES, flag, integer, read_shape
 from .frame_folders import FrameFolders, VideoFrames
 from .shapes import Size
 from .sightings import frame_at
@@ -30,7 +26,7 @@ class CVATReader(AnnotationReader):
     the upright box around it is read, which may stick out of the frame.
     Polygons, ellipses (by 72 corners) and masks give masks, and boxes that
     just hold them; rectangles give boxes only. Points, lines, cuboids and
-    skeletons are left out, with a warning.
+    skeletons are left out, and counted.
 
     ``outside="1"`` means out of view from there on, ``keyframe="0"``
     interpolated by CVAT. Files with keyframes only want interpolation (the
@@ -98,7 +94,6 @@ class CVATReader(AnnotationReader):
 
     def _read(self, path: Path) -> Iterator[ImportedVideo]:
         opened: Optional[List[_Task]] = None
-        skipped: Counter = Counter()
         for child in read_children(path, self.title, 'annotations'):
             if child.tag == 'image':
                 raise AnnotationError(
@@ -113,14 +108,7 @@ class CVATReader(AnnotationReader):
                 if opened is None:
                     opened = self._open(read_meta(None, path), path)
                 task = _task_of(child, opened, path)
-                task.read_track(child, self._given_first, skipped)
-        if skipped:
-            text = ', '.join(f'{n} of <{tag}>' for tag, n in skipped.items())
-            print_log(
-                f'{path}: shapes that enclose nothing were left out: {text}',
-                'current',
-                logging.WARNING,
-            )
+                task.read_track(child, self._given_first)
         if opened is None:
             opened = self._open(read_meta(None, path), path)
         for task in opened:
@@ -188,20 +176,26 @@ class _Task:
     size: Size
     file_names: Optional[List[str]]
     groups: Dict[TrackId, GroupKey] = field(default_factory=dict)
-    _count: int = 0
+    seen: Set[TrackId] = field(default_factory=set)
 
-    def read_track(
-        self, track: Element, first: Optional[int], skipped: Counter
-    ) -> None:
-        self._count += 1
-        key = _track_id(track, self._count - 1)
+    def read_track(self, track: Element, first: Optional[int]) -> None:
+        key = _track_id(track, len(self.seen))
+        if key in self.seen:
+            raise self.tracks.error(
+                'two tracks have the same id',
+                'give every track an id of its own',
+                instance=key,
+            )
+        self.seen.add(key)
+        if not len(track):
+            self.tracks.dropped['tracks without a shape'] += 1
         label = track.get('label') or None
         group = track.get('group_id', '0').strip()
         if group not in ('', '0'):
             self.groups[key] = (group, label)
         for shape in track:
             if shape.tag in OTHER_SHAPES:
-                skipped[shape.tag] += 1
+                self.tracks.dropped[f'shapes of type <{shape.tag}>'] += 1
             elif shape.tag in SHAPES:
                 self._read_shape(key, label, shape, first)
 
@@ -217,7 +211,8 @@ class _Task:
             frame = self._frame(key, shape, first)
             if frame is None:
                 return
-            outside = shape.get('outside', '0').strip() == '1'
+            keyframe = flag(shape, 'keyframe', True)
+            outside = flag(shape, 'outside', False)
             drawn = None if outside else read_shape(shape, self.size)
         except AnnotationError:
             raise
@@ -234,7 +229,7 @@ class _Task:
             None if drawn is None else drawn.box,
             label,
             None if drawn is None else drawn.mask,
-            interpolated=shape.get('keyframe', '1').strip() == '0',
+            interpolated=not keyframe,
         )
 
     def _frame(
@@ -250,7 +245,7 @@ class _Task:
                 f'{start + 2 * step}, ... which the task has'
             )
         span = None if length is None else length * step
-        outside = shape.get('outside', '0').strip() == '1'
+        outside = flag(shape, 'outside', False)
         # CVAT may close a track one step after the last frame.
         if outside and span is not None and number - start >= span:
             return None
@@ -270,6 +265,7 @@ class _Task:
             length=self.task.length,
             file_names=self.file_names,
             file=str(self.tracks.file),
+            dropped=self.tracks.dropped,
         )
 
 

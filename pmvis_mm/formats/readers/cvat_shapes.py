@@ -76,6 +76,18 @@ def integer(element: Element, key: str) -> int:
     return int(text)
 
 
+def flag(element: Element, key: str, default: bool) -> bool:
+    """Read '0' or '1'.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    text = element.get(key, str(int(default))).strip()
+    if text not in ('0', '1'):
+        raise ValueError(f'{key}={text[:40]!r} is neither 0 nor 1')
+    return text == '1'
+
+
 def _box(element: Element) -> Shape:
     x0, y0, x1, y1 = (
         number(element, key) for key in ('xtl', 'ytl', 'xbr', 'ybr')

@@ -219,6 +219,7 @@ class _ItemGroup:
             None if names is None else len(names),
             names,
             str(self.reader.source),
+            self.collector.dropped,
         )
 
     def _size(self) -> Size:
@@ -266,6 +267,8 @@ class _ItemGroup:
                 continue
             if kind not in _SHAPES:
                 if self.reader.skip_unsupported:
+                    reason = f'annotations of type {kind!r}'
+                    self.collector.dropped[reason] += 1
                     continue
                 raise self.collector.error(
                     f'annotation of type {kind!r} is neither box nor mask',

@@ -1,11 +1,48 @@
 """Opening files of other tools, with errors that say what they are."""
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any, Union
 
 from ...utils.errors import AnnotationError
 from .sniffing import looks_like
+
+
+def check_source(path: Union[str, Path]) -> None:
+    """Refuse paths that are no files or folders before any is opened.
+
+    Args:
+        path (str | Path): What is to be read. That something is there is
+            left to the reader.
+
+    Raises:
+        AnnotationError: If it is a pipe or a device, which would never end,
+            no path at all, or must not be read.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as reason:
+        raise AnnotationError(
+            f'cannot be read ({getattr(reason, "strerror", None) or reason})',
+            file=str(path)[:200],
+            fix='check the path',
+        ) from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise AnnotationError(
+            'neither a file nor a folder, but a pipe or device',
+            file=path,
+            fix='name a file; copy what comes out of a pipe into one',
+        )
+    if not os.access(path, os.R_OK):
+        raise AnnotationError(
+            'cannot be read (Permission denied)',
+            file=path,
+            fix='check its permissions',
+        )
 
 
 def read_text(path: Union[str, Path], title: str) -> str:
@@ -22,6 +59,7 @@ def read_text(path: Union[str, Path], title: str) -> str:
         AnnotationError: If it is missing, empty or no such text; names the
             format that it looks like.
     """
+    check_source(path)
     try:
         text = Path(path).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError:

@@ -1,6 +1,7 @@
 """Bringing videos of annotations and frames on disk together."""
 
 import os
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
@@ -12,6 +13,9 @@ from .frame_folders import FrameFolders, VideoFrames, image_size
 from .import_report import ImportReport
 
 Size = Tuple[int, int]
+
+# Pixels; what is longer is a mistake.
+_LONGEST_SIDE = 1_000_000
 
 
 class FrameResolver:
@@ -38,6 +42,8 @@ class FrameResolver:
         self.invent_names = invent_names
         self.report = report
         self._owners: Dict[str, str] = {}  # first frame to name of video
+        # First and last frame and their number to name of video.
+        self._videos: Dict[Tuple[str, str, int], str] = {}
         self._listed: Dict[Path, Set[str]] = {}
 
     def resolve(
@@ -74,10 +80,38 @@ class FrameResolver:
                 'use the frames that were annotated: all of them, and '
                 'extracted as the annotation tool did',
             )
+        self._check_unique(video, names)
         width, height = self._size(video, found)
+        if max(width, height) > _LONGEST_SIDE:
+            raise self._error(
+                video,
+                f'the size of its frames is {str(width)[:20]}x'
+                f'{str(height)[:20]} pixels, more than {_LONGEST_SIDE}',
+                'correct it',
+            )
         return VideoInfo(number, width, height, tuple(names))
 
     # ------------------------------------------------------------- frames
+    def _check_unique(
+        self, video: ImportedVideo, names: Sequence[str]
+    ) -> None:
+        """Refuse frames that come twice, in this video or as another one."""
+        if len(set(names)) < len(names):
+            twice = Counter(names).most_common(1)[0][0]
+            raise self._error(
+                video,
+                f'the frame {twice!r} is listed twice',
+                'list every frame of the video once',
+            )
+        key = (names[0], names[-1], len(names))
+        other = self._videos.setdefault(key, video.name)
+        if other != video.name:
+            raise self._error(
+                video,
+                f'it has the same frames as video {other!r}',
+                'remove one of them, and give its tracks to the other',
+            )
+
     def _check_names(
         self, video: ImportedVideo, names: Sequence[str]
     ) -> Optional[VideoFrames]:
@@ -182,6 +216,14 @@ class FrameResolver:
                 video,
                 'neither its length nor a frame with a box is known',
                 'name the folder of frames (--frames), or remove this video',
+            )
+        path = PurePosixPath(video.name.replace('\\', '/'))
+        if path.is_absolute() or '..' in path.parts:
+            raise self._error(
+                video,
+                'names made up from that of the video would lead out of the '
+                'folder of frames',
+                'rename the video, or name the folder of frames (--frames)',
             )
         self.report.invented_names += 1
         return [f'{video.name}/{t:05d}.jpg' for t in range(length)]

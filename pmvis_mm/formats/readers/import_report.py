@@ -42,14 +42,15 @@ class ImportReport:
     unused_names: List[str] = field(default_factory=list)
     categories: Dict[str, int] = field(default_factory=dict)
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, number: int = 1) -> None:
         """Count something that is left out.
 
         Args:
             reason (str): What it is and why, such as 'boxes outside the
                 frame'.
+            number (int): How many. Defaults to 1.
         """
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+        self.dropped[reason] = self.dropped.get(reason, 0) + number
 
     def rows(self) -> Rows:
         """List the counts for a table.

@@ -1,13 +1,15 @@
 """One way from annotations of any format to a dataset."""
 
 import inspect
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union
 
-from ...utils.errors import ConfigError
+from ...utils.errors import AnnotationError, ConfigError
 from .archives import ArchiveLimits, is_archive, open_source
 from .assemble import assemble
 from .base import ANNOTATION_READERS, AnnotationReader
+from .files import check_source
 from .frame_folders import FrameFolders
 from .import_report import ImportReport
 from .sniffing import guess_reader, locate, unwrap
@@ -46,16 +48,31 @@ def import_annotations(
     Raises:
         PMVISError: See the reader, :func:`assemble`, :func:`extract`.
     """
+    check_source(source)
     folders = None if frames is None else FrameFolders(frames)
     report = ImportReport()
     with open_source(source, limits or ArchiveLimits()) as path:
         if is_archive(source):
             path = unwrap(path)
-        reader = build_reader(
-            path, format, folders, first_frame, reader_options
-        )
-        content = assemble(reader, report=report, **options)
+        with _reading(source):
+            reader = build_reader(
+                path, format, folders, first_frame, reader_options
+            )
+            content = assemble(reader, report=report, **options)
     return content, report
+
+
+@contextmanager
+def _reading(source: PathLike) -> Iterator[None]:
+    """Name what the disk refuses to show, such as folders of others."""
+    try:
+        yield
+    except OSError as reason:
+        raise AnnotationError(
+            f'cannot be read ({reason.strerror or reason})',
+            file=source if reason.filename is None else reason.filename,
+            fix='check that it is there, and its permissions',
+        ) from reason
 
 
 def build_reader(

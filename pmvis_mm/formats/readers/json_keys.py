@@ -31,6 +31,10 @@ def json_keys(text: str) -> Set[str]:
     for match in _TOKEN.finditer(text):
         if match['open']:
             path = stack[-1][0] if stack else ''
+            if len(stack) >= _DEPTH:
+                # Not needed; grown with the depth it would fill the memory.
+                stack.append(('', True))
+                continue
             if stack and not stack[-1][1]:
                 path = f'{path}.{key}' if path else key
             is_list = match['open'] == '['

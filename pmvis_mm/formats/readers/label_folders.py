@@ -9,7 +9,7 @@ from ...structures.frame_sources import natural_key
 from ...structures.rle import RLE, tight_boxes
 from ...utils.errors import AnnotationError
 from .base import AnnotationReader, ImportedVideo
-from .files import wrong_format
+from .files import check_source, wrong_format
 from .frame_folders import VideoFrames
 from .frame_index import FrameIndex
 from .sightings import Sighting, join_sightings
@@ -150,6 +150,7 @@ class LabelFolderReader(AnnotationReader):
         size: Optional[Tuple[int, int]] = None
         for frame in sorted(places):
             path = places[frame]
+            check_source(path)
             current, regions = self.regions(path, name, frame)
             if size is not None and current != size:
                 raise AnnotationError(

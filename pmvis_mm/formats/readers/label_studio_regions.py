@@ -83,6 +83,7 @@ class TaskReader:
             self.length,
             None if self.found is None else list(self.found.file_names),
             str(self.file),
+            self.collector.dropped,
         )
 
     def _is_region(
@@ -102,6 +103,8 @@ class TaskReader:
                 'label videos with <VideoRectangle> (single images cannot '
                 'be read), or set skip_unsupported=True',
             )
+        if region:
+            self.collector.dropped[f'regions of type {kind!r}'] += 1
         return False
 
     def _labels(

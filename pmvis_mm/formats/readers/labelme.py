@@ -98,7 +98,7 @@ class LabelMeReader(AnnotationReader):
             raise wrong_format(self.source, self.title, 'this is no folder')
         found = sorted(
             Path(folder)
-            for folder, _, names in os.walk(self.source)
+            for folder, _, names in os.walk(self.source, onerror=_raise)
             if any(map(_is_json, names))
         )
         if not found:
@@ -178,6 +178,7 @@ class _VideoFolder:
             len(self.file_names),
             self.file_names,
             str(self.folder),
+            self.collector.dropped,
         )
 
     def _read_file(self, name: str) -> Tuple[str, int, List[Dict[str, Any]]]:
@@ -265,6 +266,7 @@ class _VideoFolder:
         kind = raw.get('shape_type', 'polygon')
         if not isinstance(kind, str) or kind not in _SHAPES:
             if self.reader.skip_unsupported:
+                self.collector.dropped[f'shapes of type {kind!r}'] += 1
                 return None
             raise self._error(
                 f'shape of type {kind!r} is neither box nor mask',
@@ -356,6 +358,11 @@ _SHAPES = dict(
     circle=_circle,
     mask=_mask,
 )
+
+
+def _raise(reason: OSError) -> None:
+    # Else a folder that may not be read would be missed without a word.
+    raise reason
 
 
 def _is_json(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Boxes in the text files of MOTChallenge."""
 
+import math
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -159,11 +160,14 @@ class MOTReader(AnnotationReader):
         rows = list(_parse(sequence, self.title, self.columns))
         flags = self._are_flags(rows)
         scored = not flags and all(0 <= (r.value or 0) <= 1 for r in rows)
+        if not flags and not scored:
+            video.dropped['scores, as some are not in [0, 1]'] += len(rows)
         sightings = []
         for row in rows:
             frame = self._frame(row, sequence, video)
             off = flags and row.value == 0
             if off and self.ignored == 'drop':
+                video.dropped['boxes that are not judged (flag 0)'] += 1
                 continue
             x, y, width, height = row.xywh
             sightings.append(
@@ -263,11 +267,13 @@ def _parse(
 
 
 def _row(where: str, fields: List[str], columns: str) -> _Row:
-    numbers = [float(field) for field in fields]
+    numbers = [_number(field) for field in fields]
     with_class = columns == 'class' or (columns == 'auto' and len(fields) < 10)
     number = None
     if with_class and len(fields) > 7:
         number = _integer('class', numbers[7])
+    if len(fields) > 6 and not math.isfinite(numbers[6]):
+        raise ValueError(f'flag or score {numbers[6]} is no finite number')
     return _Row(
         where,
         _integer('frame', numbers[0]),
@@ -277,6 +283,14 @@ def _row(where: str, fields: List[str], columns: str) -> _Row:
         numbers[6] if len(fields) > 6 and numbers[6] != -1 else None,
         None if number == -1 else number,
     )
+
+
+def _number(field: str) -> float:
+    if field.isdecimal():
+        return int(field)  # ids may be too long for a float
+    if '_' in field:
+        raise ValueError(f'{field[:40]!r} is no number')
+    return float(field)
 
 
 def _integer(what: str, value: float) -> int:

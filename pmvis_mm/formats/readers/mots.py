@@ -118,6 +118,7 @@ class MOTSReader(AnnotationReader):
                 sequence, where, (key, frame, class_id), size, fields[5]
             )
             if seen is None:
+                video.dropped['masks without a pixel'] += 1
                 continue
             if not seen.iscrowd:
                 found.append(seen)

@@ -114,6 +114,16 @@ def find_sequences(source: Path, title: str) -> Iterator[SequenceFiles]:
         found = (_from_table(entry) for entry in tables)
         yield from (replace(one, may_be_empty=True) for one in found)
     else:
+        below = [e for e in entries if e.is_dir() and _has_sequences(e)]
+        if len(below) == 1:
+            yield from find_sequences(below[0], title)
+            return
+        if below:
+            raise AnnotationError(
+                f'several sets of videos: {", ".join(e.name for e in below)}',
+                file=source,
+                fix=f'name one of them, such as {below[0]}',
+            )
         raise wrong_format(
             source, title, 'neither <sequence>/gt/gt.txt nor <sequence>.txt'
         )
@@ -123,6 +133,10 @@ def _is_sequence(folder: Path) -> bool:
     return (folder / 'seqinfo.ini').is_file() or any(
         (folder / name / f'{name}.txt').is_file() for name in _TABLES
     )
+
+
+def _has_sequences(folder: Path) -> bool:
+    return any(_is_sequence(e) for e in folder.iterdir() if e.is_dir())
 
 
 def _from_folder(folder: Path, name: str) -> SequenceFiles:
@@ -158,7 +172,8 @@ def _with_info(name: str, file: Path, folder: Path) -> SequenceFiles:
         fields = dict(parser['Sequence'])
     except (configparser.Error, KeyError) as reason:
         raise AnnotationError(
-            f'not a seqinfo.ini of MOTChallenge ({reason})',
+            'not a seqinfo.ini of MOTChallenge '
+            f'({" ".join(str(reason).split())})',
             file=path,
             video=name,
             fix='write a section [Sequence], or remove the file',

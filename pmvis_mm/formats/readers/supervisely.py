@@ -210,6 +210,7 @@ class _VideoFile:
             length,
             names,
             str(self.path),
+            self.collector.dropped,
         )
 
     def _load(self) -> Dict[str, Any]:
@@ -288,6 +289,7 @@ class _VideoFile:
         read = _FIGURES.get(kind) if isinstance(kind, str) else None
         if read is None:
             if self.reader.skip_unsupported:
+                self.collector.dropped[f'figures of type {kind!r}'] += 1
                 return None
             raise self._error(
                 f'figure of type {kind!r} is neither box nor mask',

@@ -1,7 +1,8 @@
 """Collecting the tracks of a video from entries in any order."""
 
+import collections
 import math
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Counter, Dict, List, Optional, Sequence, Union
 
 from ...structures.rle import RLE
 from ...structures.video_annotations import Box
@@ -21,10 +22,15 @@ class TrackCollector:
     Args:
         file (object): Where the entries are from, for messages.
         video (object): Name of the video, for messages.
+
+    Attributes:
+        dropped (Counter): What was left out, see :class:`ImportedVideo`;
+            counted by the reader.
     """
 
     def __init__(self, file: Any, video: Any) -> None:
         self.file, self.video = file, video
+        self.dropped: Counter[str] = collections.Counter()
         self._tracks: Dict[TrackId, ImportedTrack] = {}
 
     @property

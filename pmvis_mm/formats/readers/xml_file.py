@@ -64,7 +64,8 @@ class _Reader:
     def feed(self, block: bytes, last: bool = False) -> Iterator[Element]:
         try:
             self._parser.Parse(block, last)
-        except expat.ExpatError as reason:
+        # The latter two are about encodings that Python does not know.
+        except (expat.ExpatError, LookupError, ValueError) as reason:
             raise wrong_format(
                 self.path, self.title, f'no XML, or cut off ({reason})'
             ) from None

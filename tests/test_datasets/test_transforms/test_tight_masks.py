@@ -1,5 +1,6 @@
 """Masks kept by their boxes behave as ordinary bitmaps."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -132,6 +133,21 @@ def test_steps_that_are_not_its_own():
     ):
         np.testing.assert_array_equal(action(tight).masks, action(plain).masks)
     assert both()[0].areas.tolist() == plain.areas.tolist()
+
+
+def test_the_class_is_called_as_mmdet_calls_that_of_bitmaps():
+    tight, plain = both()
+    # CachedMosaic and CachedMixUp, of masks that are spread or not.
+    for pair in ([tight, tight], [tight, plain], [plain, tight[:1]]):
+        expected = np.concatenate([copy.copy(m).masks for m in pair])
+        np.testing.assert_array_equal(tight.cat(pair).masks, expected)
+    # Albu, with a list or an array.
+    for masks in (plain.masks, list(plain.masks), plain.masks[:0]):
+        made = type(tight)(masks, *SIZE)
+        assert (len(made), made.height, made.width) == (len(masks), *SIZE)
+        assert made.masks.shape == (len(masks), *SIZE)
+        np.testing.assert_array_equal(made.masks, np.array(masks))
+    assert type(tight).random(2, 5, 6, rng=0).masks.shape == (2, 5, 6)
 
 
 def test_no_masks_and_copies():

@@ -248,3 +248,16 @@ def test_same_file_twice(tmp_path, name):
     with pytest.raises(AnnotationError, match=r'twice.*x\\\\a'):
         with open_source(path):
             pass
+
+
+@pytest.mark.parametrize(
+    'names',
+    [('a', 'a/b'), ('a/b', 'a'), ('x' * 300, 'y')],
+    ids=['file, then folder', 'folder, then file', 'long'],
+)
+def test_names_that_the_disk_refuses(tmp_path, names):
+    path = write_zip(tmp_path / 'a.zip', dict.fromkeys(names, b'1'))
+    match = 'cannot be unpacked under this name .*member .*a.zip.*Fix: rename'
+    with pytest.raises(AnnotationError, match=match):
+        with open_source(path):
+            pass

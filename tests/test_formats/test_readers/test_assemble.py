@@ -218,3 +218,17 @@ def test_random_tracks_pass_our_loader(tmp_path):
     assert [area(m) for m in masks] == [
         a for e in content['annotations'] for a in e['areas'] if a
     ]
+
+
+def test_what_a_reader_left_out_is_counted():
+    report = ImportReport()
+    first = imported_video('a', [imported_track()])
+    second = imported_video('b', [imported_track()])
+    first.dropped['points'] += 2
+    second.dropped.update(points=1, lines=4)
+    assembled(first, second, report=report)
+    assert report.dropped == {'points': 3, 'lines': 4}
+    assert report.rows()[-2:] == [
+        ('dropped: lines', 4),
+        ('dropped: points', 3),
+    ]

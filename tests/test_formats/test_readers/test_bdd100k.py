@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from pmvis_mm.formats.readers import BDD100KBitmaskReader, FrameFolders
-from pmvis_mm.utils.class_names import BDD100K_MOTS_CLASSES
 from pmvis_mm.structures.rle import box_rle
+from pmvis_mm.utils.class_names import BDD100K_MOTS_CLASSES
 from pmvis_mm.utils.errors import AnnotationError, FrameError
 
 SIZE = (24, 32)  # height, width

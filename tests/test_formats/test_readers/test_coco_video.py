@@ -380,3 +380,16 @@ def test_trackeval_reads_the_same(data, tmp_path, read):
                     box = [x0, y0, x1 - x0, y1 - y0]
                     ours[track.id] = (track.category, box)
             assert ours == theirs
+
+
+def test_videos_that_contradict_or_are_empty(data, read):
+    data['videos'].append(dict(id=10, name='val/c'))
+    videos, _ = read(data)
+    assert [dict(video.dropped) for video in videos] == [
+        {'videos without an image': 1},
+        {},
+    ]
+    data['annotations'][0]['video_id'] = 9
+    match = 'annotation number 0 has video_id 9, but its image is of video 5'
+    with pytest.raises(AnnotationError, match=match):
+        read(data)

@@ -288,3 +288,18 @@ def test_table_of_pandas(tmp_path, sep):
         for key, (name, box) in expected.items()
     }
     assert found == expected
+
+
+def test_empty_name_of_a_video(tmp_path):
+    path = tmp_path / 'a.csv'
+    path.write_text('video,frame,id,x,y,w,h\na,0,1,1,1,2,2\n,0,1,1,1,2,2\n')
+    with pytest.raises(AnnotationError, match='line 3: no name of the video'):
+        list(CSVReader(path).videos())
+
+
+def test_long_numbers_are_shown_short(tmp_path):
+    path = tmp_path / 'a.csv'
+    path.write_text('frame,id,x,y,w,h\n' + '9' * 5000 + ',1,1,1,2,2\n')
+    with pytest.raises(AnnotationError, match='line 2') as caught:
+        list(CSVReader(path).videos())
+    assert len(str(caught.value)) < 1000

@@ -132,12 +132,7 @@ def test_mask_of_random_runs(one):
     )
 
 
-def test_other_shapes_are_left_out(one, monkeypatch):
-    said = []
-    monkeypatch.setattr(
-        'pmvis_mm.formats.readers.cvat.print_log',
-        lambda text, *_: said.append(text),
-    )
+def test_other_shapes_are_left_out(one):
     video = one(
         track_xml('<points frame="0" points="1,2"/>'),
         track_xml(
@@ -148,8 +143,10 @@ def test_other_shapes_are_left_out(one, monkeypatch):
     )
     assert [track.id for track in video.tracks] == [1]
     assert [*video.tracks[0].boxes] == [0]
-    (text,) = said
-    assert text.endswith('left out: 1 of <points>, 1 of <polyline>')
+    assert video.dropped == {
+        'shapes of type <points>': 1,
+        'shapes of type <polyline>': 1,
+    }
 
 
 def test_track_without_label_or_id(one):

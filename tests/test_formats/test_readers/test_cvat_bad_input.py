@@ -1,3 +1,4 @@
+import re
 from functools import partial
 
 import pytest
@@ -93,10 +94,29 @@ def test_counted_from_one(make):
 
 
 def test_two_objects_with_one_id(one):
-    again = track_xml(box_xml(2), box_xml(3, BOX.replace('1.50', '2')))
+    again = box_xml(3, BOX.replace('1.50', '2'))
     match = 'two objects with one id in a frame.*street, frame 3, instance 0'
     with pytest.raises(AnnotationError, match=match):
-        one(track_xml(box_xml(3)), again)
+        one(track_xml(box_xml(3), again))
+
+
+@pytest.mark.parametrize('head', ['id="0" label="car"', 'label="car"'])
+def test_two_tracks_with_one_id(one, head):
+    # Also where nothing collides: joining them would be a guess.
+    same = track_xml(box_xml(4), head='id="1" label="car"')
+    other = track_xml(box_xml(3), head='id="1" label="car"')
+    match = 'two tracks have the same id.*street, instance 1.*Fix: give every'
+    with pytest.raises(AnnotationError, match=match):
+        one(track_xml(box_xml(3), head=head), same, other)
+
+
+@pytest.mark.parametrize('key', ['outside', 'keyframe'])
+def test_flags_that_are_none(one, key):
+    shape = box_xml(3).replace('<box ', '<box ', 1)
+    shape = re.sub(f' {key}="[^"]*"', '', shape)
+    shape = shape.replace('<box', f'<box {key}="true"', 1)
+    with pytest.raises(AnnotationError, match=f"{key}='true' is neither 0"):
+        one(track_xml(shape))
 
 
 def test_the_same_twice_counts_once(one):
@@ -151,3 +171,9 @@ def test_odd_paths_and_text(make):
     assert video.name == 'Straße 1 – 東京' and len(video.tracks) == 1
     path = make(track_xml(box_xml(0)), meta=META, encoding='utf-16')
     assert len(next(CVATReader(path).videos()).tracks) == 1
+
+
+def test_track_without_a_shape_is_counted(one):
+    video = one(track_xml(box_xml(3)), '<track id="7" label="car"></track>')
+    assert [track.id for track in video.tracks] == [0]
+    assert video.dropped == {'tracks without a shape': 1}

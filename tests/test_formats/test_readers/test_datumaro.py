@@ -313,6 +313,7 @@ def test_annotations_that_are_no_objects(dm, tmp_path):
     assert 'skip_unsupported' in text
     (video,) = read(source, skip_unsupported=True)
     assert [track.id for track in video.tracks] == [2]
+    assert video.dropped == {"annotations of type 'points'": 1}
 
 
 @pytest.mark.parametrize(

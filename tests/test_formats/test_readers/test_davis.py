@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -328,3 +329,16 @@ def test_trackeval_reads_the_same(tmp_path):
         }
         theirs[255] = raw['masks_void'][t]['counts'].decode()
         assert theirs == {key: m[t]['counts'] for key, m in ours.items()}
+
+
+def test_label_image_that_is_no_file(tmp_path):
+    save(tmp_path / 'a/00000.png', paint(v1=(1, 1, 5, 5)))
+    (tmp_path / 'a/00001.png').mkdir()
+    with pytest.raises(FrameError, match='cannot be read.*video a, frame 1'):
+        only(tmp_path / 'a')
+    (tmp_path / 'a/00001.png').rmdir()
+    if not hasattr(os, 'mkfifo'):
+        pytest.skip('there are no pipes on this system')
+    os.mkfifo(tmp_path / 'a/00001.png')
+    with pytest.raises(AnnotationError, match='pipe or device.*00001.png'):
+        only(tmp_path / 'a')

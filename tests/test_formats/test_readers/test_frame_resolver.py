@@ -165,3 +165,37 @@ def test_size_is_given_or_that_of_a_mask():
     masks = {0: box_rle(IMPORTED_BOX, 24, 32)}
     video = imported_video(tracks=[imported_track(masks=masks)], **unknown)
     assert assembled(video)['videos'][0]['width'] == 32
+
+
+def test_the_same_frames_again():
+    names = ['a/0.jpg', 'a/1.jpg']
+    sized = dict(width=9, height=9)
+    twice = ImportedVideo('a', file_names=['a/0.jpg'] * 2, **sized)
+    with pytest.raises(AnnotationError, match="'a/0.jpg' is listed twice.*a"):
+        assembled(twice, classes=['cat'])
+    first = ImportedVideo('a', file_names=names, **sized)
+    second = ImportedVideo('b', file_names=names, **sized)
+    match = "the same frames as video 'a' .video b.*Fix: remove one"
+    with pytest.raises(AnnotationError, match=match):
+        assembled(first, second, classes=['cat'])
+    # Parts of one recording are different videos.
+    second.file_names = names[1:]
+    content = assembled(first, second, classes=['cat'])
+    assert [v['length'] for v in content['videos']] == [2, 1]
+
+
+@pytest.mark.parametrize('name', ['../a', '/a', 'a/../../b', '..\\a'])
+def test_names_that_lead_out_are_not_made_up(name):
+    video = imported_video(name, [imported_track()])
+    video.file_names = None
+    with pytest.raises(AnnotationError, match='would lead out of.*Fix: ren'):
+        assembled(video, size=(32, 24), invent_names=True)
+
+
+def test_enormous_size():
+    video = imported_video('a', [imported_track()])
+    video.width = 10**30
+    with pytest.raises(
+        AnnotationError, match='size.*1000.* more than 1000000'
+    ):
+        assembled(video)

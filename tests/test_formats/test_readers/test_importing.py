@@ -1,4 +1,5 @@
 import json
+import os
 import zipfile
 
 import pytest
@@ -87,3 +88,54 @@ def test_titles_differ_and_every_reader_is_documented():
     assert len(set(titles)) == len(titles)
     assert all(titles)
     assert all(reader.__doc__ for reader in readers.values())
+
+
+@pytest.mark.parametrize('format', ['auto', *ANNOTATION_READERS.module_dict])
+@pytest.mark.parametrize(
+    ('path', 'match'),
+    [
+        ('x' * 5000, 'cannot be read .*File name too long'),
+        ('a\0b', 'cannot be read .*null'),
+        (os.devnull, 'neither a file nor a folder, but a pipe or device'),
+    ],
+    ids=['long', 'null', 'device'],
+)
+def test_paths_that_are_none(format, path, match):
+    with pytest.raises(AnnotationError, match=match):
+        import_annotations(path, format)
+
+
+def test_folder_of_somebody_else(tmp_path, monkeypatch):
+    (tmp_path / 'clip').mkdir()
+
+    def refuse(path='.'):
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    monkeypatch.setattr(os, 'listdir', refuse)
+    match = 'cannot be read .Permission denied.*clip.*Fix: check'
+    with pytest.raises(AnnotationError, match=match):
+        import_annotations(tmp_path / 'clip', 'davis')
+
+
+def test_file_of_somebody_else(tmp_path, monkeypatch):
+    file = write_boxes(tmp_path / 'a.json')
+    monkeypatch.setattr(os, 'access', lambda *_, **__: False)
+    match = 'cannot be read .Permission denied. .*a.json.*permissions'
+    with pytest.raises(AnnotationError, match=match):
+        import_annotations(file)
+
+
+def test_closed_folder_among_others_is_not_missed(tmp_path, monkeypatch):
+    for name in ('a', 'b'):
+        write_images(tmp_path / name)
+        (tmp_path / name / '00000.json').write_text('{"shapes": []}')
+    scan = os.scandir
+
+    def refuse(path='.'):
+        if str(path).endswith('b'):
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    with pytest.raises(AnnotationError, match='Permission denied.*b.*Fix'):
+        import_annotations(tmp_path, 'labelme')

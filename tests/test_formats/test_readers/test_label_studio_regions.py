@@ -325,6 +325,7 @@ def test_other_regions(tmp_path):
     path = write(tmp_path, tasks)
     (video,) = LabelStudioReader(path, skip_unsupported=True).videos()
     assert [track.id for track in video.tracks] == ['r1']
+    assert video.dropped == {"regions of type 'rectanglelabels'": 1}
 
 
 def test_hidden_keyframes_without_a_box(tmp_path):

@@ -326,6 +326,7 @@ def test_shapes_that_are_no_objects(tmp_path, kind):
     assert 'skip_unsupported' in text
     (video,) = read(tmp_path, skip_unsupported=True)
     assert video.tracks == []
+    assert video.dropped == {f'shapes of type {kind!r}': 1}
 
 
 @pytest.mark.parametrize(

@@ -316,3 +316,12 @@ def test_empty_table_among_others_is_a_video_without_tracks(tmp_path):
     first, second = MOTSReader(tmp_path).videos()
     assert (first.name, first.tracks, first.width) == ('a', [], None)
     assert len(second.tracks) == 1
+
+
+def test_masks_without_a_pixel_are_counted(tmp_path):
+    text = line(1, 1001, 1, fill(1, 2, 5, 6)) + line(
+        1, 1002, 1, fill(0, 0, 0, 0)
+    )
+    video = only(write(tmp_path / 'a.txt', text))
+    assert [track.id for track in video.tracks] == [1001]
+    assert video.dropped == {'masks without a pixel': 1}

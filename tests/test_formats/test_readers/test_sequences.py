@@ -62,3 +62,26 @@ def test_numbers_of_names():
         number_names('car')
     with pytest.raises(ConfigError, match='no number'):
         number_names({'x': 'a'})
+
+
+def test_one_folder_too_high(tmp_path):
+    for name in ('train/a', 'train/b'):
+        (tmp_path / name / 'gt').mkdir(parents=True)
+        (tmp_path / name / 'gt/gt.txt').write_text('1,1,0,0,5,5\n')
+    found = find_sequences(tmp_path, 'MOT')
+    assert [sequence.name for sequence in found] == ['a', 'b']
+    (tmp_path / 'test/c/gt').mkdir(parents=True)
+    (tmp_path / 'test/c/gt/gt.txt').write_text('1,1,0,0,5,5\n')
+    match = 'several sets of videos: test, train.*Fix: name one.*test'
+    with pytest.raises(AnnotationError, match=match):
+        list(find_sequences(tmp_path, 'MOT'))
+
+
+@pytest.mark.parametrize('text', ['no section', '[Sequence]\nname=a\nb\n'])
+def test_error_about_seqinfo_is_one_line(tmp_path, text):
+    (tmp_path / 'seqinfo.ini').write_text(text)
+    (tmp_path / 'gt').mkdir()
+    (tmp_path / 'gt/gt.txt').write_text('1,1,0,0,5,5\n')
+    with pytest.raises(AnnotationError, match='not a seqinfo.ini') as caught:
+        list(find_sequences(tmp_path, 'MOT'))
+    assert '\n' not in str(caught.value)

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -290,3 +291,16 @@ def test_json_keys_agree_with_the_parser():
 
     for _, content in JSONS.values():
         assert json_keys(json.dumps(content)) == set(walk(content, ''))
+
+
+def test_deep_nesting_takes_no_memory(tmp_path):
+    path = tmp_path / 'deep.json'
+    path.write_text('[' * 200_000)
+    tracemalloc.start()
+    found = looks_like(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found is None
+    assert peak < 100e6
+    text = '{"a": ' * 4 + '[' * 50 + ']' * 50 + ', "b": 1}'
+    assert json_keys(text) == {'a', 'a.a', 'a.a.a', 'a.a.a.a', 'a.a.a.b'}

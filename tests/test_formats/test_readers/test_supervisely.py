@@ -290,7 +290,9 @@ def test_figures_that_are_no_objects(tmp_path, kind):
     data = content({0: [('a', kind, ring([[1, 1]]))]})
     text = bad(tmp_path, 'is neither box nor mask', data)
     assert 'skip_unsupported' in text
-    assert read(tmp_path, skip_unsupported=True)[0].tracks == []
+    video = read(tmp_path, skip_unsupported=True)[0]
+    assert video.tracks == []
+    assert video.dropped == {f'figures of type {kind!r}': 1}
 
 
 POINTS = [[1, 1], [3, 1], [3, 3]]

@@ -79,3 +79,11 @@ def test_what_was_given_is_not_kept(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 50_000 and peak < 16e6  # all of them: about 40 MB
+
+
+@pytest.mark.parametrize('name', ['x-none', 'utf-7', 'idna'])
+def test_unknown_encoding(tmp_path, name):
+    path = tmp_path / 'a.xml'
+    path.write_text(f'<?xml version="1.0" encoding="{name}"?><root/>')
+    with pytest.raises(AnnotationError, match='not test XML: no XML'):
+        _read(path)
