@@ -188,8 +188,9 @@ def _per_frame(
     for frame, value in enumerate(values):
         if value is None or (isinstance(value, str) and kind is str):
             continue
+        number = isinstance(value, (int, float)) and kind is not str
         # Integers may be too long for a float.
-        if isinstance(value, kind) and abs(value) <= sys.float_info.max:
+        if number and abs(value) <= sys.float_info.max:
             continue
         raise MaskSetError(
             f'"{key}" holds {value!r}',

@@ -152,11 +152,7 @@ class LoadPseudoMasks(LoadTrackAnnotations):
         Raises:
             AnnotationError: If a mask is malformed.
         """
-        # Masks are not changed by anybody and need no copy.
-        results['instances'] = [
-            dict(instance, bbox=list(instance['bbox']))
-            for instance in results['instances']
-        ]
+        results['instances'] = [_copy(i) for i in results['instances']]
         return super().transform(results)
 
     def _load_instances_ids(self, results: dict) -> None:
@@ -180,6 +176,17 @@ class LoadPseudoMasks(LoadTrackAnnotations):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(with_mask={self.with_mask})'
+
+
+def _copy(instance: dict) -> dict:
+    """Copy an instance with its box and mask; faster than deepcopy."""
+    copied = dict(instance, bbox=list(instance['bbox']))
+    mask = instance.get('mask')
+    if isinstance(mask, dict):
+        copied['mask'] = dict(mask)
+    elif isinstance(mask, list):
+        copied['mask'] = [list(p) if isinstance(p, list) else p for p in mask]
+    return copied
 
 
 def _read_crop(instance: dict, results: dict) -> Optional[MaskCrop]:
