@@ -1,14 +1,21 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from pmvis_mm.formats.readers import BDD100KBitmaskReader, FrameFolders
+from pmvis_mm.formats.readers import (
+    BDD100KBitmaskReader,
+    BDD100KRLEReader,
+    FrameFolders,
+)
 from pmvis_mm.structures.rle import box_rle
 from pmvis_mm.utils.class_names import BDD100K_MOTS_CLASSES
 from pmvis_mm.utils.errors import AnnotationError, FrameError
 
 SIZE = (24, 32)  # height, width
 VIDEO = 'b1c81faa-3df17267'
+WRITTEN = Path(__file__).parents[2] / 'data/formats/bdd100k'
 
 
 def pixel(category, number, truncated=0, occluded=0, crowd=0, ignored=0):
@@ -150,3 +157,28 @@ def test_json_is_no_folder(tmp_path):
     (tmp_path / 'a.json').write_text('[]')
     with pytest.raises(AnnotationError, match='not BDD100K MOTS bitmasks'):
         only(tmp_path / 'a.json')
+
+
+@pytest.mark.parametrize(
+    ('reader', 'folder', 'crowd'),
+    [
+        (BDD100KBitmaskReader, 'bitmasks', True),
+        (BDD100KRLEReader, 'rles', False),  # written without attributes
+    ],
+)
+def test_what_the_toolkit_of_the_dataset_wrote(reader, folder, crowd):
+    (video,) = reader(WRITTEN / folder).videos()
+    assert (video.name, video.width, video.height) == (VIDEO, 40, 24)
+    names = [f'{VIDEO}/{VIDEO}-{t:07d}.jpg' for t in (1, 2, 3)]
+    assert video.file_names == names
+    found = {track.category: track for track in video.tracks}
+    assert list(found) == ['car', 'pedestrian', 'bicycle']
+    assert [t.iscrowd for t in found.values()] == [False, crowd, False]
+    for t in range(3):
+        box = (4 + t, 2, 16 + t, 12)
+        assert found['car'].masks[t] == box_rle(box, 24, 40)
+        assert found['car'].boxes[t] == box
+        person = found['pedestrian'].masks[t]
+        assert person == box_rle((20, 3, 26, 20), 24, 40)
+    assert list(found['bicycle'].masks) == [1]
+    assert found['bicycle'].boxes[1] == (28, 4, 38, 20)
