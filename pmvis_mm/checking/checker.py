@@ -20,6 +20,7 @@ from .masks import check_masks
 from .names import check_names
 from .splits import Split, compare_splits, describe_split
 from .structure import check_structure
+from .systematic import check_systematic
 from .tracks import check_tracks
 
 PathLike = Union[str, Path]
@@ -54,9 +55,11 @@ def check_annotations(
     check_categories(content, found, version)
     check_names(content, found)
     check_boxes(content, found, clip_boxes)
+    alone = check_systematic(content, found)
     check_tracks(content, found, box_only)
     if not box_only:
-        check_masks(content, found)
+        alone |= check_masks(content, found)
+    found.leave_alone(alone)
     return found, content
 
 

@@ -83,6 +83,18 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def looks_systematic(number: int, total: int) -> bool:
+    """Whether values of a video are wrong in a way of their own.
+
+    A few are slips, each with its repair.
+
+    Args:
+        number (int): Values that a repair would take away.
+        total (int): All such values of the video.
+    """
+    return number >= 10 and number > 0.1 * total
+
+
 def absent(box: Any) -> bool:
     """Whether a box says that there is none."""
     return box is None or (isinstance(box, (list, tuple)) and not box)

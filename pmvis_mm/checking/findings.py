@@ -1,10 +1,10 @@
 """What the dataset checker found, and where."""
 
-from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import AbstractSet, Any, Dict, Iterator, List, Optional, Tuple
 
 from ..utils.errors import AnnotationError
-from .rules import ERROR, NOTE, RULES, SEVERITIES, WARNING
+from .rules import ERROR, LEFT_ALONE, NOTE, RULES, SEVERITIES, WARNING
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,18 @@ class Findings:
             for code, kept in self._kept.items():
                 if RULES[code].severity == severity:
                     yield from kept
+
+    def leave_alone(self, videos: AbstractSet[Any]) -> None:
+        """Note that boxes and masks of some videos are not repaired.
+
+        Args:
+            videos (set): Their ids.
+        """
+        for code in LEFT_ALONE & {*self._kept} if videos else ():
+            self._kept[code] = [
+                replace(f, repaired=False) if f.video in videos else f
+                for f in self._kept[code]
+            ]
 
     def __len__(self) -> int:
         return sum(self.counts.values())

@@ -11,13 +11,14 @@ from .checker import check_annotations
 from .content import CheckedTrack, CheckedVideo, absent
 from .findings import Findings
 from .frames import Folders
-from .masks import read_masks, wrong_areas
+from .masks import read_masks, systematic_masks, wrong_areas
 from .structure import (
     check_structure,
     id_problem,
     sizes_to_correct,
     whole_float,
 )
+from .systematic import systematic_boxes
 from .tracks import is_copy, is_empty, same_boxes
 
 # Repairs of single boxes would hide what is wrong with all of them.
@@ -42,7 +43,9 @@ def fix_annotations(
     read become null and keep their box; a mask without box gets its tight
     box; areas are counted again; tracks without a box and exact copies of
     others are dropped. Nothing is guessed, and unknown keys stay. Boxes are
-    left alone if all of them seem to be corners or shares of the frame.
+    left alone if all of them seem to be corners or shares of the frame, and
+    boxes, masks and tracks of a video if repairs would take more than a
+    tenth of its boxes, or of its masks, away.
 
     Args:
         data (Any): Content of the file; changed.
@@ -68,7 +71,10 @@ def fix_annotations(
     for checked in content.videos:
         for track in checked.tracks:
             _fix_track(track, changes)
-            if boxes_too:
+        if _is_systematic(checked, box_only):
+            continue
+        if boxes_too:
+            for track in checked.tracks:
                 _fix_boxes(track, changes)
         if not box_only:
             _fix_masks(checked, changes)
@@ -224,6 +230,18 @@ class _Log:
         self.changes.append(
             Change(code, key, old, new, track.video.id, frame, track.id)
         )
+
+
+def _is_systematic(video: CheckedVideo, box_only: bool) -> bool:
+    """Whether repairs of single values would bury what is wrong.
+
+    Nothing is changed then that would change this the next time.
+    """
+    if systematic_boxes(video) is not None:
+        return True
+    if box_only or not any(track.masks for track in video.tracks):
+        return False
+    return systematic_masks(read_masks(video)) is not None
 
 
 def _fix_track(track: CheckedTrack, changes: Changes) -> None:

@@ -1,7 +1,7 @@
 """Masks of the tracks, and whether boxes and areas agree with them."""
 
 from dataclasses import dataclass, field
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Set, Tuple
 
 import numpy as np
 
@@ -14,7 +14,14 @@ from ..structures.rle import (
 )
 from ..structures.rle_check import canonical_counts
 from .boxes import read_boxes
-from .content import CheckedTrack, CheckedVideo, Content, absent, is_number
+from .content import (
+    CheckedTrack,
+    CheckedVideo,
+    Content,
+    absent,
+    is_number,
+    looks_systematic,
+)
 from .findings import Findings
 
 # Below this overlap with the tight box, a box is of something else. Boxes of
@@ -145,7 +152,7 @@ def _polygon_problem(
 
 
 # ----------------------------------------------------------------- checking
-def check_masks(content: Content, found: Findings) -> None:
+def check_masks(content: Content, found: Findings) -> Set[int]:
     """Check all masks, and boxes and areas against them.
 
     Nothing is decoded.
@@ -153,7 +160,11 @@ def check_masks(content: Content, found: Findings) -> None:
     Args:
         content (Content): The usable part of a file.
         found (Findings): Gets what is wrong.
+
+    Returns:
+        set[int]: Ids of the videos whose masks are left alone by repairs.
     """
+    ids = set()
     for video in content.videos:
         if video.size is None or not any(t.masks for t in video.tracks):
             continue
@@ -169,6 +180,32 @@ def check_masks(content: Content, found: Findings) -> None:
         _compare_boxes(video, masks, found)
         _find_missing(video, found)
         _check_areas(video, masks, found)
+        problem = systematic_masks(masks)
+        if problem is not None:
+            found.add('masks-systematic', problem, video=video.id)
+            ids.add(video.id)
+    return ids
+
+
+def systematic_masks(masks: VideoMasks) -> Optional[str]:
+    """Tell whether repairs would take too many masks of a video away.
+
+    Args:
+        masks (VideoMasks): All of the video.
+
+    Returns:
+        str, optional: What it looks like; None if single masks are wrong.
+    """
+    codes = [code for _, _, code, _ in masks.problems]
+    total = len(masks.places) + len(codes) - codes.count('polygon-degenerate')
+    other = codes.count('mask-size')
+    lost = other + codes.count('mask-malformed')
+    if not looks_systematic(lost, total):
+        return None
+    return (
+        f'{lost} of {total} masks of this video cannot be used '
+        f'({other} are of another size), which looks systematic'
+    )
 
 
 def _compare_boxes(

@@ -1,6 +1,6 @@
 """What the dataset checker looks for: codes, severities and fixes."""
 
-from typing import Dict, NamedTuple
+from typing import Dict, FrozenSet, NamedTuple
 
 ERROR, WARNING, NOTE = 'error', 'warning', 'note'
 SEVERITIES = (ERROR, WARNING, NOTE)
@@ -185,6 +185,10 @@ _BOXES = {
     'boxes-normalised': Rule(
         ERROR, 'multiply by width and height: boxes are in pixels'
     ),
+    'boxes-systematic': Rule(
+        WARNING, 'compare the size of the video with its frames, and the '
+        'order of the numbers in its boxes; --fix leaves its boxes alone'
+    ),
     'box-sub-pixel': Rule(
         WARNING, 'write null where there is nothing to see'
     ),
@@ -209,6 +213,10 @@ _MASKS = {
         ERROR, 'export the masks again at the size of the frames', True
     ),
     'mask-malformed': Rule(ERROR, 'export the masks again', True),
+    'masks-systematic': Rule(
+        WARNING, 'export the masks of this video again at the size of its '
+        'frames; --fix leaves its masks alone'
+    ),
     'mask-empty': Rule(
         WARNING, 'write null where there is nothing to see', True
     ),
@@ -259,3 +267,8 @@ RULES: Dict[str, Rule] = {
     **_MASKS,
     **_SPLITS,
 }
+
+# What is repaired in a video only if no mistake runs through all of it.
+LEFT_ALONE: FrozenSet[str] = frozenset(
+    {*_BOXES, *_MASKS, *_TRACKS, 'areas-length'}
+)

@@ -22,7 +22,7 @@ from ..utils.errors import (
 )
 from ..utils.fileio import dump_json, load_json
 from .annotation_scaling import scale_annotations
-from .frame_writers import WRITERS
+from .frame_writers import WRITERS, FrameWriter
 from .transforms.resizing import resize_pixels, shortest_edge_size
 
 _STATE_SUFFIX = '.packing.json'
@@ -139,22 +139,25 @@ def pack_frames(
     videos = annotations.videos
     plan = _plan(list(videos.values()), ann_file)
     writer = WRITERS[storage](out, shard_size)
-    state = _claim(out, [storage, shard_size, asdict(options)], list(plan))
-    with writer:
-        found = _resume(writer.names(), list(plan), out)
-        for number, (key, (video, t)) in enumerate(plan.items(), 1):
-            if number > found:
-                content = _content(video, t, img_prefix, options)
-                writer.write(key, content)
-            if progress is not None:
-                progress(number, len(plan))
-        sizes = {key: options.new_size(videos[key]) for key in videos}
-        shrunk = {key: size for key, size in sizes.items() if size}
-        beside = None
-        if options.short_edge is not None:
-            beside = _annotation_path(out)
-            dump_json(scale_annotations(data, shrunk), beside)
-        writer.finish()
+    source = [os.path.abspath(img_prefix), storage, shard_size]
+    state = _claim(out, [*source, asdict(options)], list(plan), writer)
+    sizes = {key: options.new_size(videos[key]) for key in videos}
+    shrunk = {key: size for key, size in sizes.items() if size}
+    beside = None if options.short_edge is None else _annotation_path(out)
+    if writer.appeared():
+        found = len(plan)
+        writer.clean()
+    else:
+        with writer:
+            found = _resume(writer.names(), list(plan), out)
+            for number, (key, (video, t)) in enumerate(plan.items(), 1):
+                if number > found:
+                    writer.write(key, _content(video, t, img_prefix, options))
+                if progress is not None:
+                    progress(number, len(plan))
+            if beside is not None:
+                dump_json(scale_annotations(data, shrunk), beside)
+            writer.finish()
     state.unlink()
     encoded = sum(
         video.id in shrunk or split_frame_path(key) is not None
@@ -191,15 +194,17 @@ def _plan(
     return plan
 
 
-def _claim(out: str, options: List[Any], names: List[str]) -> Path:
+def _claim(
+    out: str, options: List[Any], names: List[str], writer: FrameWriter
+) -> Path:
     """Note what is being packed, so that only the same goes on."""
     digest = hashlib.sha256(json.dumps([options, names]).encode()).hexdigest()
     state = Path(out.rstrip('/\\') + _STATE_SUFFIX)
-    if state.exists():
+    if state.exists() and writer.unfinished() != os.path.exists(out):
         if load_json(state, OutputError) != digest:
             raise OutputError(
-                'a packing of other frames or with other options was begun '
-                'here and not finished',
+                'a packing of other frames, from another folder or with '
+                'other options was begun here and not finished',
                 file=out,
                 fix=f'repeat it, or delete {state} and {out}*, or choose '
                 'another output',

@@ -29,6 +29,21 @@ class FrameWriter:
         self.out = out.rstrip('/\\')
         self.shard_size = shard_size
 
+    def appeared(self) -> bool:
+        """Tell whether a run was killed just after its result appeared."""
+        return os.path.exists(self.out) and not self.unfinished()
+
+    def unfinished(self) -> bool:
+        """Tell whether an earlier run has left something to go on with."""
+        folder = Path(self.out + _PARTIAL)
+        return any([*folder.glob('*.tar'), *folder.glob('*.mdb')])
+
+    def clean(self) -> None:
+        """Remove what a killed run left beside its result."""
+        with disk_errors(self.out):
+            if os.path.exists(self.out + _PARTIAL):
+                shutil.rmtree(self.out + _PARTIAL)
+
     def names(self) -> List[str]:
         """Names of the frames that an earlier run has written."""
         raise NotImplementedError
@@ -130,7 +145,8 @@ class TarFrameWriter(FrameWriter):
             # The archive comes last: while it is missing nothing is there.
             os.replace(archive + INDEX_SUFFIX, self.out + INDEX_SUFFIX)
             os.replace(archive, self.out)
-            self._folder.rmdir()
+            # Not empty if a run was killed while it wrote an index.
+            shutil.rmtree(self._folder)
 
     def close(self) -> None:
         """Give back the file."""

@@ -10,6 +10,7 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 from ..structures.video_track import VideoTrack
 from ..utils.errors import MaskSetError, OutputError
 from ..utils.fileio import disk_errors
+from .export_marker import MARKER, foreign_file
 from .export_rules import ExportRule
 from .export_source import ExportSource
 
@@ -137,23 +138,23 @@ def check_out(
             fix='choose another name, or pass overwrite=True (--overwrite)',
         )
     if is_dir:
-        foreign = _foreign(out, rule)
-        if foreign is not None:
-            raise OutputError(
-                f'the folder would be replaced, but holds {foreign!r}, which '
-                'is no file of this format',
-                file=out,
-                fix='name a folder of its own',
-            )
+        _refuse_foreign(out)
 
 
-def _foreign(out: Path, rule: ExportRule) -> Optional[str]:
-    """Find a file that an export in this format does not make."""
-    known = {Path(place).suffix or '.png' for place in rule.layouts.values()}
-    if '.txt' in known:
-        known.add('.ini')
-    for folder, _, files in os.walk(out):
-        for name in files:
-            if Path(name).suffix not in known:
-                return os.path.relpath(os.path.join(folder, name), out)
-    return None
+def _refuse_foreign(out: Path) -> None:
+    """Let a folder go only if an export wrote everything in it."""
+    foreign = foreign_file(out)
+    if foreign == MARKER:
+        raise OutputError(
+            'the folder would be replaced, but nothing tells that it is an '
+            f'older export: it has no list of its files ({MARKER})',
+            file=out,
+            fix='look into it and remove it by hand, or name another folder',
+        )
+    if foreign is not None:
+        raise OutputError(
+            f'the folder would be replaced, but holds {foreign!r}, which the '
+            'export did not write',
+            file=out,
+            fix='move it elsewhere, or name another folder',
+        )

@@ -28,6 +28,7 @@ from .export_checks import (
     with_masks_only,
     writer_arguments,
 )
+from .export_marker import write_marker
 from .export_names import file_stems, make_unique, video_name
 from .export_rules import ExportRule, check_options, find_rule
 from .export_source import (
@@ -111,8 +112,9 @@ def export_set(
             Defaults to False: those of the source, if it has some.
         img_prefix (str | Path, optional): Folder of the frames, for videos.
         fps (float, optional): Frames per second. Defaults to None: unknown.
-        overwrite (bool): Whether an older export is replaced. Defaults to
-            False.
+        overwrite (bool): Whether an older export is replaced. A folder is
+            one if the list of its files in it ('.pmvis_export.json') names
+            all that it holds. Defaults to False.
 
     Returns:
         ExportReport: Counts, losses and names of files.
@@ -185,8 +187,16 @@ class _Job:
             )
         self._choose_numbers()
         self.report.notes += [
-            f'the format has no place for {what}' for what in self.rule.lacks
+            f'the format has no place for {what}'
+            for what in self.rule.lacks
+            if what != 'names of classes' or not self._listed_classes()
         ]
+
+    def _listed_classes(self) -> List[str]:
+        """Names that stand beside the tables of sequences."""
+        plain = self.arguments.get('class_ids') is None
+        listed = plain and self.layout.endswith('gt.txt')
+        return self.source.classes if listed else []
 
     def _choose_videos(
         self, chosen: Optional[Sequence[Union[str, int]]]
@@ -303,6 +313,7 @@ class _Job:
                 self._write_video(key, stem, folder)
             if self.layout.endswith('gt.txt'):
                 write_seqmap(folder, stems)
+            write_marker(folder)
         changed = sum(
             name.split('/')[-1] != stem
             for name, stem in zip(self.names.values(), stems)
@@ -329,11 +340,10 @@ class _Job:
             images = FrameReader(self.source.videos[key], str(self.img_prefix))
         write_part(part, self.source.classes, [writer], images)
         if self.layout.endswith('gt.txt'):
-            classes = self.source.classes
-            if self.arguments.get('class_ids') is not None:
-                classes = []
             first = getattr(writer, 'first_frame', 1)
-            add_sequence(path, stem, part.info, first, classes)
+            add_sequence(
+                path, stem, part.info, first, self._listed_classes()
+            )
         self.report.files[self.names[key]] = place
         if isinstance(writer, NumberedWriter):
             self.report.lost.update(writer.lost)

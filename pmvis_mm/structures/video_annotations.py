@@ -129,8 +129,10 @@ class VideoAnnotations:
                 ``segmentations`` and ``areas`` may be missing, and
                 ``annotations`` may be null (OVIS without labels).
             with_masks (bool): Whether to read masks. If not, they are
-                dropped here and nothing downstream can see them. Defaults
-                to False.
+                dropped here and nothing downstream can see them; boxes are
+                then the ``annotated_bboxes`` of entries that have some
+                (pseudo masks, whose ``bboxes`` are null where there is no
+                mask). Defaults to False.
             clip_boxes (bool): Clip boxes that stick out of the frame by
                 more than rounding instead of refusing them. Defaults to
                 False.
@@ -252,7 +254,12 @@ class _TrackReader:
     def read(self, with_masks: bool) -> BoxTrack:
         """Read the boxes and, if asked for, the masks."""
         raw_masks = self._per_frame('segmentations')
-        raw_boxes = self._per_frame('bboxes')
+        raw_boxes = None
+        if not with_masks:
+            # The others would tell where masks are.
+            raw_boxes = self._per_frame('annotated_bboxes')
+        if raw_boxes is None:
+            raw_boxes = self._per_frame('bboxes')
         if raw_boxes is None:
             raise self._error(
                 'no "bboxes"', 'add one box or null for every frame'

@@ -107,7 +107,8 @@ def atomic_folder(path: PathLike) -> Iterator[Path]:
         failure.
 
     Raises:
-        OutputError: If the disk refuses.
+        OutputError: If the disk refuses. Errors of the caller about files in
+            the temporary folder name them as they would be in ``path``.
     """
     path = Path(path)
     with disk_errors(path):
@@ -121,8 +122,19 @@ def atomic_folder(path: PathLike) -> Iterator[Path]:
             os.umask(umask)
             os.chmod(part, 0o777 & ~umask)
             replace_folder(Path(part), path)
+    except PMVISError as error:
+        _name_target(error, Path(part), path)
+        raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _name_target(error: PMVISError, part: Path, target: Path) -> None:
+    """Name the place where a file would be, not the hidden one."""
+    place = Path(str(error.file))
+    if error.file is not None and part in (place, *place.parents):
+        error.file = target / place.relative_to(part)
+        error.args = (str(error),)
 
 
 def replace_folder(new: Path, target: Path) -> None:

@@ -1,6 +1,5 @@
 """Packed frames are those of the annotation file, also after a kill."""
 
-import io
 import json
 import tarfile
 
@@ -8,13 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pmvis_mm.datasets import VISDataset
+from pmvis_mm.datasets import VISDataset, frame_writers
 from pmvis_mm.datasets import frame_packing as packing
-from pmvis_mm.datasets.annotation_scaling import scale_annotations
 from pmvis_mm.datasets.frame_packing import PackingOptions, pack_frames
 from pmvis_mm.structures import VideoAnnotations, rle
 from pmvis_mm.structures.frame_reader import FrameReader
-from pmvis_mm.testing.videos import moving_frames, write_mp4
+from pmvis_mm.testing.videos import moving_frames
 from pmvis_mm.utils.errors import (
     AnnotationError,
     ConfigError,
@@ -181,14 +179,84 @@ def test_half_a_member_is_written_again(data, tmp_path, monkeypatch):
 def test_other_options_do_not_go_on(data, tmp_path, monkeypatch):
     out = str(tmp_path / 'out.tar')
 
-    def killed(*_):
-        raise KeyboardInterrupt
+    content = packing._content
+
+    def killed(video, t, *rest):
+        if t == 1:
+            raise KeyboardInterrupt
+        return content(video, t, *rest)
 
     monkeypatch.setattr(packing, '_content', killed)
     with pytest.raises(KeyboardInterrupt):
         pack_frames(*data, out)
     with pytest.raises(OutputError, match='with other options was begun'):
         pack_frames(*data, out, options=PackingOptions(short_edge=32))
+
+
+@pytest.mark.parametrize('storage, shard_size', CASES)
+def test_a_run_killed_after_its_result_appeared(
+    data, tmp_path, storage, shard_size, monkeypatch
+):
+    if storage == 'lmdb':
+        pytest.importorskip('lmdb')
+    out = str(tmp_path / 'out')
+
+    unlink = packing.Path.unlink
+
+    def killed(path, *rest, **more):
+        if path.name.endswith('.packing.json'):  # goes last
+            raise RuntimeError('killed')
+        unlink(path, *rest, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing.Path, 'unlink', killed)
+        with pytest.raises(RuntimeError, match='killed'):
+            pack_frames(*data, out, storage, shard_size)
+    report = pack_frames(*data, out, storage, shard_size)
+    assert report.num_found == report.num_frames == 8
+    left = [path.name for path in tmp_path.glob('out*')]
+    assert not [name for name in left if 'partial' in name or 'pack' in name]
+    assert not list((tmp_path / 'out').glob('*partial*'))
+    check_same(data, storage, out)
+    with pytest.raises(OutputError, match='output exists'):
+        pack_frames(*data, out, storage, shard_size)
+
+
+def test_a_run_killed_while_it_wrote_the_index(data, tmp_path, monkeypatch):
+    out = str(tmp_path / 'out.tar')
+
+    def killed(archive, _):
+        (tmp_path / (archive + '.index.json.tmp')).write_text('{')
+        raise RuntimeError('killed')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(frame_writers, 'write_tar_index', killed)
+        with pytest.raises(RuntimeError, match='killed'):
+            pack_frames(*data, out)
+    assert pack_frames(*data, out).num_found == 8
+    assert not (tmp_path / 'out.tar.partial').exists()
+    check_same(data, 'tar', out)
+
+
+def test_another_folder_does_not_go_on(data, tmp_path, monkeypatch):
+    """Two datasets may have the same names."""
+    out = str(tmp_path / 'out.tar')
+    with pytest.raises(FrameError, match='does not exist'):
+        pack_frames(data[0], str(tmp_path / 'typo'), out)
+    content = packing._content  # nothing was packed: the folder may change
+
+    def killed(video, t, *rest):
+        if t == 2:
+            raise RuntimeError('killed')
+        return content(video, t, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, '_content', killed)
+        with pytest.raises(RuntimeError, match='killed'):
+            pack_frames(*data, out)
+    with pytest.raises(OutputError, match='from another folder'):
+        pack_frames(data[0], str(tmp_path / 'typo'), out)
+    assert pack_frames(*data, out).num_found == 2
 
 
 def test_existing_output_is_kept(data, tmp_path):
@@ -231,70 +299,6 @@ def test_frames_are_never_enlarged(data, tmp_path):
     check_same(data, 'tar', out)
     with open(data[0]) as old, open(report.ann_file) as new:
         assert json.load(old) == json.load(new)
-
-
-def test_masks_of_all_forms_are_scaled():
-    polygon = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]
-    dot = np.zeros((8, 8), bool)
-    dot[0, 0] = True
-    track = dict(
-        id=1,
-        video_id=1,
-        height=8,
-        width=8,
-        bboxes=[[2, 2, 4, 4], [0, 0, 1, 1], None],
-        segmentations=[polygon, rle.encode(dot), None],
-        areas=[16, 1, None],
-    )
-    data = dict(
-        videos=[dict(id=1, height=8, width=8)],
-        categories=[],
-        annotations=[track, dict(track, video_id=2)],
-    )
-    scaled = scale_annotations(
-        dict(data, videos=[*data['videos'], dict(id=2, height=8, width=8)]),
-        {1: (4, 4)},
-    )
-    first, other = scaled['annotations']
-    assert first['bboxes'] == [[1, 1, 2, 2], [0, 0, 0.5, 0.5], None]
-    assert rle.area(first['segmentations'][0]) == 4
-    # Pixels are sampled at centres: the dot is lost, its box is not.
-    assert first['segmentations'][1] is None
-    assert first['areas'] == [4, 0.25, None]
-    assert (first['height'], first['width']) == (4, 4)
-    assert other['bboxes'] == track['bboxes']
-    assert scaled['videos'][0] == dict(id=1, height=4, width=4)
-    assert data['videos'][0]['height'] == 8  # the source stays
-    track['segmentations'][0] = [[1.0]]
-    with pytest.raises(AnnotationError, match='bad segm.*video 1, frame 0'):
-        scale_annotations(data, {1: (4, 4)})
-
-
-def test_frames_of_video_files_keep_their_names(tmp_path):
-    root = tmp_path / 'videos'
-    root.mkdir()
-    write_mp4(root / 'a.mp4', moving_frames(6))
-    names = [f'a.mp4#{t}' for t in (4, 1, 5)]
-    ann_file = tmp_path / 'ann.json'
-    video = dict(id=1, width=96, height=64, length=3, file_names=names)
-    ann_file.write_text(
-        json.dumps(
-            dict(
-                videos=[video],
-                categories=[dict(id=1, name='person')],
-                annotations=[],
-            )
-        )
-    )
-    out = str(tmp_path / 'out.tar')
-    options = PackingOptions(image_format='png')
-    report = pack_frames(str(ann_file), str(root), out, options=options)
-    assert report.num_encoded == 3 and report.ann_file is None
-    check_same((str(ann_file), str(root)), 'tar', out)
-    with tarfile.open(out) as tar:
-        assert tar.getnames() == names
-        content = tar.extractfile(names[0]).read()
-    assert Image.open(io.BytesIO(content)).format == 'PNG'
 
 
 @pytest.mark.usefixtures('default_scope')

@@ -156,3 +156,11 @@ def test_broken_tables_fall_back_to_the_errors_of_pillow():
     broken = content[: place + 2] + b'\xff\xff' + content[place + 4 :]
     with pytest.raises(OSError):
         decode_frame(broken)
+
+
+def test_more_pixels_than_pillow_takes_for_sane(monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    buffer = io.BytesIO()
+    Image.fromarray(photo(20, 30)).save(buffer, 'PNG')
+    with pytest.raises(OSError, match='600 pixels'):
+        decode_frame(buffer.getvalue())

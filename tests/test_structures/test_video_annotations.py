@@ -240,3 +240,17 @@ def test_numbers_too_long_for_a_float():
     odd = annotation(bboxes=[[huge, 0, 4, 4], None])
     assert_refused(odd, 'no finite number', 'frame 0')
     assert_refused(video(width=huge), 'not a positive integer up to 65535')
+
+
+def test_boxes_alone_are_the_annotated_ones():
+    # "bboxes" of a set of pseudo masks are null where there is no mask.
+    given = [None, [2, 1, 4, 3]]
+    data = annotation(annotated_bboxes=given)
+    (track,) = parse_annotations(data).tracks[0]
+    assert track.boxes == [None, (2.0, 1.0, 6.0, 4.0)]
+    (track,) = parse_annotations(data, with_masks=True).tracks[0]
+    assert track.boxes == [(1.0, 0.0, 2.0, 2.0), None]
+    (track,) = parse_annotations(annotation(annotated_bboxes=None)).tracks[0]
+    assert track.boxes == [(1.0, 0.0, 2.0, 2.0), None]
+    with pytest.raises(AnnotationError, match='"annotated_bboxes" has length'):
+        parse_annotations(annotation(annotated_bboxes=[None]))

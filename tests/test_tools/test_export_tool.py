@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pmvis_mm.formats import RULES, export_set, load_source
+from pmvis_mm.formats.export_marker import MARKER
 from pmvis_mm.formats.export_names import file_stems, make_unique, video_name
 from pmvis_mm.structures import PseudoMaskSet, VideoAnnotations, VideoInfo
 from pmvis_mm.structures.rle import box_rle
@@ -49,7 +50,7 @@ def odd(tmp_path):
 
 
 def _names(folder):
-    return sorted(p.name for p in folder.iterdir())
+    return sorted(p.name for p in folder.iterdir() if p.name != MARKER)
 
 
 # ---------------------------------------------------------------- the tool
@@ -187,10 +188,12 @@ def test_older_exports_are_kept_unless_asked(run, odd, tmp_path):
     assert _names(out) == ['MOT-02']
     assert run(odd, 'png', out, '--overwrite')[0] == 0
     assert _names(out) == ['MOT-02', 'empty one', 'ä clip']
-    (out / 'diary.doc').write_text('mine')
-    code, _ = run(odd, 'png', out, '--overwrite')
-    assert "holds 'diary.doc', which is no file of this format" in code
-    assert (out / 'diary.doc').read_text() == 'mine'
+    for name in ('diary.doc', 'MOT-02/00009.png'):
+        (out / name).write_text('mine')
+        code, _ = run(odd, 'png', out, '--overwrite')
+        assert f'holds {name!r}, which the export did not write' in code
+        assert (out / name).read_text() == 'mine'
+        (out / name).unlink()
     code, _ = run(odd, 'csv', out, '--overwrite')
     assert 'this is a folder' in code
     code, _ = run(odd, 'png', odd, '--overwrite')
@@ -198,6 +201,56 @@ def test_older_exports_are_kept_unless_asked(run, odd, tmp_path):
     code, _ = run(odd, 'json', odd, '--overwrite')
     assert 'would replace its own source' in code
     assert json.loads(odd.read_text()) == odd_dataset()
+
+
+def test_a_folder_that_no_export_wrote_stays(odd, tmp_path):
+    out = tmp_path / 'out'
+    out.mkdir()
+    notes = out / 'notes.txt'
+    notes.write_text('mine')
+    source = load_source(odd)
+    for content in (None, '{', '[]', '{"files": 3}', '{"files": [[]]}'):
+        if content is not None:
+            (out / MARKER).write_text(content)
+        with pytest.raises(OutputError, match='nothing tells .* by hand'):
+            export_set(source, 'mots', out, overwrite=True)
+        assert notes.read_text() == 'mine'
+    (out / MARKER).write_text('{"files": ["other.txt"]}')
+    with pytest.raises(OutputError, match="holds 'notes.txt'"):
+        export_set(source, 'mots', out, overwrite=True)
+    notes.unlink()
+    (tmp_path / 'frames').mkdir()
+    (out / 'link').symlink_to(tmp_path / 'frames')
+    with pytest.raises(OutputError, match="holds 'link'"):
+        export_set(source, 'mots', out, overwrite=True)
+    (out / 'link').unlink()
+    export_set(source, 'mots', out, overwrite=True)
+    files = json.loads((out / MARKER).read_text())['files']
+    assert files == _names(out) and len(files) == 3
+
+
+def test_names_of_classes_are_kept_beside_sequences(run, odd, tmp_path):
+    note = 'note: the format has no place for names of classes'
+    for number, (words, kept) in enumerate([
+        ([], True),
+        (['layout=files'], False),
+        (['class_ids={"cat": 7}'], False),
+    ]):  # fmt: skip
+        out = tmp_path / str(number)
+        code, text = run(odd, 'mot', out, '--option', 'first_frame=1', *words)
+        assert code == 0 and (note not in text) == kept
+        assert any(out.rglob('labels.txt')) == kept
+
+
+def test_errors_name_the_folder_that_was_asked_for(odd, tmp_path):
+    data = odd_dataset()
+    data['categories'][0]['name'] = 'two\nlines'
+    odd.write_text(json.dumps(data))
+    with pytest.raises(OutputError, match='fit into one line') as error:
+        export_set(load_source(odd), 'mot', tmp_path / 'out')
+    assert error.value.file.parent.parent.parent == tmp_path / 'out'
+    assert str(error.value.file) in str(error.value)
+    assert error.value.args == (str(error.value),)
 
 
 # ----------------------------------------------------------- bad content

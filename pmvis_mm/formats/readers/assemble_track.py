@@ -123,6 +123,8 @@ class TrackAssembler:
         for frame, mask in self.track.masks.items():
             self._check_frame(frame)
             if frame not in boxes:
+                if self.track.all_boxes and not self.options.with_masks:
+                    continue
                 tight = tight_boxes([self._read_mask(frame, mask)])[0]
                 boxes[frame] = tuple(tight) if tight.any() else None
             elif boxes[frame] is None:

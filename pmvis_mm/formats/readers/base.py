@@ -51,6 +51,8 @@ class ImportedTrack:
         iscrowd (bool): Whether it stands for a group, or for a region that
             is not to be judged.
         scores (dict[int, float]): Of frames, in [0, 1], if there are.
+        all_boxes (bool): Whether frames without a box have none even if
+            there is a mask: a dataset without masks takes no box of it.
     """
 
     id: Union[int, str]
@@ -60,6 +62,7 @@ class ImportedTrack:
     interpolated: Set[int] = field(default_factory=set)
     iscrowd: bool = False
     scores: Dict[int, float] = field(default_factory=dict)
+    all_boxes: bool = False
 
 
 @dataclass

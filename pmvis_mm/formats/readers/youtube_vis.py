@@ -35,7 +35,9 @@ class YouTubeVISReader(AnnotationReader):
     column behind the last one). Results are a list of ``video_id``,
     ``category_id``, ``score`` and ``segmentations``; the tracks of a video
     are numbered from 1 by their place in the list, boxes are the tight ones
-    of the masks, and every frame has the score of its track.
+    of the masks, and every frame has the score of its track. Boxes of a set
+    of pseudo masks are the annotated ones (``annotated_bboxes``), also where
+    there is no mask.
 
     Frames are named in the file, so that ``first_frame`` has no meaning.
 
@@ -162,6 +164,7 @@ class YouTubeVISReader(AnnotationReader):
             {t for t, mark in enumerate(marks) if mark},
             track.iscrowd,
             self._scores(track, entry),
+            entry.get('annotated_bboxes') is not None,
         )
 
     def _masks(

@@ -81,6 +81,21 @@ def test_dataset(tmp_path):
     assert reader.classes() == ('dog', 'cat')  # by id
 
 
+def test_boxes_of_pseudo_masks_are_the_annotated_ones(tmp_path):
+    """Without masks, nothing tells where they are."""
+    data = make_data(
+        bboxes=[[2, 3, 10, 5], None, None],
+        annotated_bboxes=[None, [4, 3, 10, 5], [5, 3, 10, 5]],
+        interpolated=[0, 0, 0],
+    )
+    reader = make_reader(tmp_path / 'a.json', data)
+    (entry,) = assemble(reader)['annotations']
+    assert entry['bboxes'] == [None, [4, 3, 10, 5], [5, 3, 10, 5]]
+    (entry,) = assemble(reader, with_masks=True)['annotations']
+    assert entry['bboxes'] == [[2, 3, 10, 5], [4, 3, 10, 5], [5, 3, 10, 5]]
+    assert entry['segmentations'] == [MASK, None, None]
+
+
 def test_round_trip(tmp_path):
     """What is assembled comes in and out the same, video ids anew."""
     path = tmp_path / 'a.json'
