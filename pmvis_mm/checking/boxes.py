@@ -1,7 +1,7 @@
 """Boxes of the tracks."""
 
 import math
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ _JUMP_SIDES = 3.0  # and of the side of the object
 
 def check_boxes(
     content: Content, found: Findings, clip_boxes: bool = False
-) -> None:
+) -> Set[int]:
     """Check form, values and place of all boxes.
 
     Args:
@@ -25,17 +25,26 @@ def check_boxes(
         found (Findings): Gets what is wrong.
         clip_boxes (bool): Boxes that stick out are clipped by whoever reads
             the file, and no error. Defaults to False.
+
+    Returns:
+        set[int]: Ids of the videos with a box that is malformed or not
+        within the frame.
     """
     suspicion = _Suspicion()
+    odd: Set[int] = set()
     for track in content.tracks:
         for key, values in _lists(track):
             frames, boxes = read_boxes(values)
             if len(frames) + sum(map(absent, values)) < len(values):
                 _name_malformed(track, key, values, found)
-            if len(frames):
-                _check_values(track, key, frames, boxes, found, clip_boxes)
-                suspicion.look_at(track, boxes)
+                odd.add(track.video.id)
+            if not len(frames):
+                continue
+            if _check_values(track, key, frames, boxes, found, clip_boxes):
+                odd.add(track.video.id)
+            suspicion.look_at(track, boxes)
     suspicion.report(found)
+    return odd
 
 
 def _lists(track: CheckedTrack) -> List[Tuple[str, List[Any]]]:
@@ -180,6 +189,9 @@ def box_codes(
     return codes
 
 
+# Codes of boxes that are not within the frame.
+BEYOND = ('box-negative-size', 'box-outside', 'box-sticks-out')
+
 _TEXTS = {
     'box-not-finite': 'has a coordinate that is no finite number',
     'box-negative-size': 'has a negative width or height',
@@ -198,9 +210,12 @@ def _check_values(
     boxes: np.ndarray,
     found: Findings,
     clip_boxes: bool,
-) -> None:
+) -> bool:
+    """Note what is wrong; tell whether boxes are not within the frame."""
     size = track.video.size
+    odd = False
     for code, hits in box_codes(boxes, size).items():
+        odd |= code in BEYOND and bool(hits.any())
         if not hits.any() or (clip_boxes and code == 'box-sticks-out'):
             continue
         text = _TEXTS[code].format(*(size or ()))
@@ -220,6 +235,7 @@ def _check_values(
             )
     if key == 'box' and len(frames) > 1 and size is not None:
         _check_jumps(track, frames, boxes, found)
+    return odd
 
 
 def _check_jumps(

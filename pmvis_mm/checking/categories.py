@@ -49,7 +49,14 @@ def _check_names(content: Content, found: Findings) -> List[str]:
             found.add(
                 'category-unnamed', f'category {category["id"]} has no name'
             )
-        elif name in ids:
+            continue
+        if name != name.strip():
+            found.add(
+                'category-blanks',
+                f'category {category["id"]} is called {name!r}, with blanks '
+                'around',
+            )
+        if name in ids:
             found.add(
                 'category-duplicate-name',
                 f'categories {ids[name]} and {category["id"]} are both '

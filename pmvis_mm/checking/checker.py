@@ -54,8 +54,8 @@ def check_annotations(
     content = check_structure(data, found, box_only)
     check_categories(content, found, version)
     check_names(content, found)
-    check_boxes(content, found, clip_boxes)
-    alone = check_systematic(content, found)
+    odd = check_boxes(content, found, clip_boxes)
+    alone = check_systematic(content, found, odd)
     check_tracks(content, found, box_only)
     if not box_only:
         alone |= check_masks(content, found)

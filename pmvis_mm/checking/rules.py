@@ -62,6 +62,10 @@ _CATEGORIES = {
     'category-duplicate-name': Rule(
         ERROR, 'give every category a name of its own'
     ),
+    'category-blanks': Rule(
+        WARNING, 'write it without blanks in front and behind: some tools '
+        'cut them off, and names no longer agree'
+    ),
     'category-unused': Rule(NOTE, 'nothing, if it is meant to be there'),
     'category-not-in-version': Rule(
         ERROR, 'name the right file or version; the names must be those of '

@@ -4,7 +4,7 @@ from typing import Any, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from .boxes import box_codes, box_problem, from_strings, read_boxes
+from .boxes import BEYOND, box_codes, box_problem, from_strings, read_boxes
 from .content import CheckedVideo, Content, absent, looks_systematic
 from .findings import Findings
 
@@ -37,19 +37,22 @@ def systematic_boxes(video: CheckedVideo) -> Optional[str]:
     return None
 
 
-def check_systematic(content: Content, found: Findings) -> Set[int]:
+def check_systematic(
+    content: Content, found: Findings, odd: Set[int]
+) -> Set[int]:
     """Find the videos whose boxes are left alone by repairs.
 
     Args:
         content (Content): The usable part of a file.
         found (Findings): Gets what is wrong.
+        odd (set[int]): Ids of the videos to look at.
 
     Returns:
         set[int]: Ids of the videos.
     """
     ids = set()
     for video in content.videos:
-        problem = systematic_boxes(video)
+        problem = systematic_boxes(video) if video.id in odd else None
         if problem is not None:
             found.add('boxes-systematic', problem, video=video.id)
             ids.add(video.id)
@@ -97,8 +100,7 @@ def _hint(boxes: np.ndarray, size: Tuple[int, int]) -> str:
     """Say what would make the boxes fit."""
     height, width = size
     swapped = box_codes(boxes, (width, height))
-    wrong = ('box-negative-size', 'box-outside', 'box-sticks-out')
-    if not any(swapped[code].any() for code in wrong):
+    if not any(swapped[code].any() for code in BEYOND):
         return (
             'all boxes would fit if width and height of the video were '
             'swapped, or x and y of the boxes'

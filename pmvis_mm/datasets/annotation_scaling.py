@@ -50,7 +50,10 @@ def _scale_track(
     entry: Dict[str, Any], old: _Size, new: _Size
 ) -> Dict[str, Any]:
     factors = (new[1] / old[1], new[0] / old[0])
-    scaled = dict(entry, bboxes=_scale_boxes(entry['bboxes'], factors))
+    scaled = dict(entry)
+    for key in ('bboxes', 'annotated_bboxes'):
+        if entry.get(key) is not None:
+            scaled[key] = _scale_boxes(entry[key], factors)
     for key, value in (('height', new[0]), ('width', new[1])):
         if key in entry:
             scaled[key] = value

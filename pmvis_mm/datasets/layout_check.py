@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, List, Optional, Tuple, Union
 
-from ..utils.errors import PMVISError
+from ..utils.errors import ConfigError, PMVISError
 from ..utils.fileio import load_json
 from .layout_search import (
     holds_frames,
@@ -63,10 +63,16 @@ def check_layout(
         list[Finding]: One for each part, in the order of the layout.
 
     Raises:
-        ConfigError: If there is no such dataset.
+        ConfigError: If there is no such dataset, or the root is a file.
     """
     layout = get_layout(name)
     folder = Path(layout.root if root is None else root)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(
+            'this is a file, not a folder',
+            file=folder,
+            fix='name the folder that holds the unpacked dataset',
+        )
     return [_check_part(layout, part, folder) for part in layout.parts]
 
 

@@ -341,9 +341,7 @@ class _Job:
         write_part(part, self.source.classes, [writer], images)
         if self.layout.endswith('gt.txt'):
             first = getattr(writer, 'first_frame', 1)
-            add_sequence(
-                path, stem, part.info, first, self._listed_classes()
-            )
+            add_sequence(path, stem, part.info, first, self._listed_classes())
         self.report.files[self.names[key]] = place
         if isinstance(writer, NumberedWriter):
             self.report.lost.update(writer.lost)

@@ -254,16 +254,14 @@ class _TrackReader:
     def read(self, with_masks: bool) -> BoxTrack:
         """Read the boxes and, if asked for, the masks."""
         raw_masks = self._per_frame('segmentations')
-        raw_boxes = None
-        if not with_masks:
-            # The others would tell where masks are.
-            raw_boxes = self._per_frame('annotated_bboxes')
-        if raw_boxes is None:
-            raw_boxes = self._per_frame('bboxes')
+        raw_boxes = self._per_frame('bboxes')
         if raw_boxes is None:
             raise self._error(
                 'no "bboxes"', 'add one box or null for every frame'
             )
+        annotated = self._per_frame('annotated_bboxes')
+        if annotated is not None and not with_masks:
+            raw_boxes = annotated  # the others tell where masks are
         boxes = [self._box(t, box) for t, box in enumerate(raw_boxes)]
         masks = None
         if with_masks and raw_masks is not None:

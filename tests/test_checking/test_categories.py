@@ -29,6 +29,13 @@ def test_no_name(data, one, name):
     assert problem == 'category 2 has no name'
 
 
+@pytest.mark.parametrize('name', [' square', 'square\t', ' '])
+def test_blanks_around_a_name(data, one, name):
+    data['categories'][1]['name'] = name
+    _, problem = one(data, 'category-blanks')
+    assert problem == f'category 2 is called {name!r}, with blanks around'
+
+
 def test_one_name_twice(data, one):
     data['categories'][1]['name'] = 'square'
     _, problem = one(data, 'category-duplicate-name')

@@ -20,6 +20,7 @@ def test_masks_of_all_forms_are_scaled():
         bboxes=[[2, 2, 4, 4], [0, 0, 1, 1], None],
         segmentations=[polygon, rle.encode(dot), None],
         areas=[16, 1, None],
+        annotated_bboxes=[None, None, [2, 4, 6, 2]],  # of pseudo masks
     )
     data = dict(
         videos=[dict(id=1, height=8, width=8)],
@@ -32,6 +33,7 @@ def test_masks_of_all_forms_are_scaled():
     )
     first, other = scaled['annotations']
     assert first['bboxes'] == [[1, 1, 2, 2], [0, 0, 0.5, 0.5], None]
+    assert first['annotated_bboxes'] == [None, None, [1, 2, 3, 1]]
     assert rle.area(first['segmentations'][0]) == 4
     # Pixels are sampled at centres: the dot is lost, its box is not.
     assert first['segmentations'][1] is None

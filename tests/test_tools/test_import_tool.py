@@ -121,7 +121,11 @@ def test_made_up_names_are_told(run_tool, tmp_path, capsys):
     with pytest.raises(SystemExit, match='--invent-names'):
         run_tool('auto', path, *options)
     run_tool('auto', path, *options, '--invent-names')
-    assert 'warning: names of frames are made up' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'warning: names of frames are made up' in printed
+    assert 'no mask in the source' not in printed
+    run_tool('auto', path, *options, '--invent-names', '--with-masks')
+    assert 'note: there is no mask in the source' in capsys.readouterr().out
     (video,) = VideoAnnotations.from_file(out).videos.values()
     assert video.file_names == tuple(f'ein clip/{t:05d}.jpg' for t in range(3))
 

@@ -36,6 +36,13 @@ def test_check_download_names_what_is_missing(tool, tmp_path, capsys):
     assert 'fix: get valid.zip from https://songbai.site/ovis' in out
 
 
+def test_check_download_of_a_file(tool, tmp_path):
+    (tmp_path / 'train.zip').write_text('')
+    code = tool(f'{FOLDER}/check_download.py', 'ovis', tmp_path / 'train.zip')
+    assert code.startswith('error: this is a file, not a folder')
+    assert 'train.zip' in code and 'name the folder' in code
+
+
 def test_check_download_takes_the_root_of_the_configs(
     tool, tmp_path, monkeypatch, capsys
 ):

@@ -184,6 +184,10 @@ def main() -> None:
         )
     if report.unused_names:
         _show(f'warning: no class has the name {report.unused_names} (--map)')
+    if args.with_masks and not report.masks:
+        print(
+            'note: there is no mask in the source: boxes only (--with-masks)'
+        )
     _show(f'written: {args.out}')
 
 

@@ -3,12 +3,13 @@
 import os
 from typing import Any, Dict, Optional, Sequence
 
-import mmcv
-from mmengine.fileio import get
+import numpy as np
 from mmengine.hooks import Hook
 from mmengine.visualization import Visualizer
 
 from ...registry import HOOKS
+from ...structures.frame_path import split_frame_path
+from ...structures.frame_reader import read_frame
 from ...utils.errors import ConfigError
 from ...visualization.frame_truth import FrameTruth
 
@@ -126,13 +127,13 @@ class VISVisualizationHook(Hook):
         if truth is not None:
             sample = sample.new()
             sample.gt_instances = truth.find(path)
-        content = get(path, backend_args=self.backend_args)
+        image = read_frame(path, backend_args=self.backend_args)
         out_file = None
         if out_dir is not None:
             out_file = os.path.join(out_dir, _place(path, prefix))
         Visualizer.get_current_instance().add_datasample(
             'test_img' if first_step == 0 else 'val_img',
-            mmcv.imfrombytes(content, channel_order='rgb'),
+            np.ascontiguousarray(image[..., ::-1]),
             data_sample=sample,
             draw_gt=truth is not None,
             pred_score_thr=self.score_thr,
@@ -152,6 +153,10 @@ def _frame_folder(dataset: Any) -> str:
 
 def _place(path: str, prefix: str) -> str:
     """Path of a frame below the folder of the videos."""
+    in_video = split_frame_path(path)
+    if in_video is not None:
+        stem = os.path.splitext(in_video[0])[0]
+        path = os.path.join(stem, f'{in_video[1]:05d}.jpg')
     if prefix:
         inside = os.path.relpath(path, prefix)
         if not inside.startswith(os.pardir):

@@ -105,6 +105,7 @@ def assemble(
     if isinstance(videos, AnnotationReader):
         reader, videos = videos, videos.videos()
         frames = reader.frames if frames is None else frames
+        reader.size = size
     resolver = FrameResolver(frames, size, invent_names, report)
     table = _ClassTable(classes, class_map, default_class, drop_other_classes)
     options = TrackOptions(with_masks, interpolate, max_gap, clip_boxes)

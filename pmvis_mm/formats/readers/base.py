@@ -113,10 +113,14 @@ class AnnotationReader(metaclass=ABCMeta):
     Attributes:
         title (str): Name of the format, for messages.
         default_first_frame (int): Number of the first frame in this format.
+        size (tuple[int], optional): Width and height of all frames, pixels,
+            for formats in shares of it whose files may not tell. Set by
+            :func:`assemble`.
     """
 
     title: str = ''
     default_first_frame: int = 0
+    size: Optional[Tuple[int, int]] = None
 
     def __init__(
         self,

@@ -129,9 +129,7 @@ class COCOVideoReader(AnnotationReader):
         entries = index_by_id(
             self._list(data, 'categories'), 'category', str(self.source)
         )
-        names = {
-            key: str(entries[key].get('name', key)) for key in sorted(entries)
-        }
+        names = {key: self._name(key, entries[key]) for key in sorted(entries)}
         merged = {
             other: key
             for key, entry in entries.items()
@@ -139,9 +137,32 @@ class COCOVideoReader(AnnotationReader):
             if other != key
         }
         kept = [name for key, name in names.items() if key not in merged]
-        self._classes = tuple(dict.fromkeys(kept)) or None
+        self._check_unique({k: n for k, n in names.items() if k not in merged})
+        self._classes = tuple(kept) or None
         names.update({other: names[key] for other, key in merged.items()})
         return names
+
+    def _name(self, key: int, category: Entry) -> str:
+        name = category.get('name')
+        if not isinstance(name, str) or not name.strip():
+            raise AnnotationError(
+                f'category {key} has no name',
+                file=self.source,
+                fix='give every category a "name"',
+            )
+        return name
+
+    def _check_unique(self, names: Dict[int, str]) -> None:
+        seen: Dict[str, int] = {}
+        for key, name in names.items():
+            if name in seen:
+                raise AnnotationError(
+                    f'categories {seen[name]} and {key} are both called '
+                    f'{name!r}',
+                    file=self.source,
+                    fix='give every category a name of its own, or remove one',
+                )
+            seen[name] = key
 
     def _group_images(
         self, images: Entries, videos: Entries

@@ -42,8 +42,9 @@ class LabelStudioReader(AnnotationReader):
     become the upright boxes around them.
 
     The size of the video comes from the frames on disk, or from
-    ``original_width`` and ``original_height`` of the region; without either
-    the boxes cannot be read. Label Studio numbers frames by the
+    ``original_width`` and ``original_height`` of the region, or it is the
+    one that :func:`assemble` is given; without either the boxes cannot be
+    read. Label Studio numbers frames by the
     ``frameRate`` of its ``<Video>`` tag: if its count differs from the
     frames on disk by more than two, the file is refused.
 
@@ -104,7 +105,12 @@ class LabelStudioReader(AnnotationReader):
                 )
             seen[name] = label
             reader = TaskReader(
-                self.source, name, found, self.first_frame, self.hold_last
+                self.source,
+                name,
+                found,
+                self.first_frame,
+                self.hold_last,
+                self.size,
             )
             yield reader.read(annotation['result'], self.skip_unsupported)
         if not seen:

@@ -35,6 +35,8 @@ class TaskReader:
         found (VideoFrames, optional): Its frames, if they are on disk.
         first_frame (int): Number of the first frame.
         hold_last (bool): Whether the last box stays to the end.
+        size (tuple[int], optional): Width and height, pixels, if neither
+            frames nor regions tell. Defaults to None: unknown.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class TaskReader:
         found: Optional['VideoFrames'],
         first_frame: int,
         hold_last: bool,
+        size: Optional[Tuple[int, int]] = None,
     ) -> None:
+        self.given_size = size
         self.file, self.name, self.found = file, name, found
         self.first_frame, self.hold_last = first_frame, hold_last
         self.collector = TrackCollector(file, name)
@@ -176,12 +180,13 @@ class TaskReader:
         if self.size is None and type(width) is type(height) is int:
             if width > 0 and height > 0:
                 self.size = (width, height)
+        self.size = self.size or self.given_size
         if self.size is None:
             raise self._error(
                 'boxes are in percent, and the size of the video is unknown',
                 result.get('id'),
                 'name the folder of all frames (--frames), with the video '
-                'or its images in it',
+                'or its images in it, or their size (--size WIDTHxHEIGHT)',
             )
 
     def _keyframe(self, key: str, raw: Any) -> _Keyframe:

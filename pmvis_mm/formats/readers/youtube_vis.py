@@ -15,6 +15,7 @@ from ...structures.video_annotations import (
 )
 from ...utils.errors import AnnotationError, ConfigError, ResultsError
 from ...utils.fileio import load_json
+from ..export_names import video_name
 from .base import (
     ANNOTATION_READERS,
     AnnotationReader,
@@ -250,10 +251,10 @@ def _found_track(
 
 
 def _video_names(truth: VideoAnnotations) -> Dict[int, str]:
-    """Name videos by their folders; add the id where these are shared."""
-    folders: Dict[int, VideoInfo] = truth.videos
-    counts = Counter(video.name for video in folders.values())
+    """Name videos as exports do; add the id where names are shared."""
+    names = {key: video_name(video) for key, video in truth.videos.items()}
+    counts = Counter(names.values())
     return {
-        key: video.name if counts[video.name] == 1 else f'{video.name}#{key}'
-        for key, video in folders.items()
+        key: name if counts[name] == 1 else f'{name}#{key}'
+        for key, name in names.items()
     }

@@ -133,7 +133,10 @@ def _filter(
         _check_areas(entry, len(track.boxes), name)
         entry = copy.deepcopy(entry)
         _filter_entry(entry, track, guesses.get(track.id), keep, stats)
-        if any(entry['bboxes']):  # both null and [] say absent
+        boxes = entry['bboxes']
+        if not need_masks:
+            boxes = entry.get('annotated_bboxes') or boxes
+        if any(boxes):  # both null and [] say absent
             kept.append(entry)
         else:
             stats.instances_removed += 1
@@ -180,6 +183,6 @@ def _filter_entry(
         if keep(real, mask):
             continue
         stats.removed += 1
-        for key in ('bboxes', 'segmentations', 'areas'):
+        for key in ('bboxes', 'annotated_bboxes', 'segmentations', 'areas'):
             if entry.get(key) is not None:
                 entry[key][frame] = None

@@ -11,7 +11,9 @@ pytest.importorskip('mmcv.ops', exc_type=ImportError)
 from mmdet.structures import DetDataSample, TrackDataSample
 
 from pmvis_mm.engine import VISVisualizationHook
+from pmvis_mm.structures.frame_path import video_frame_path
 from pmvis_mm.structures.rle import box_rle
+from pmvis_mm.testing.videos import write_mp4
 from pmvis_mm.utils.errors import ConfigError
 from pmvis_mm.visualization.local_visualizer import VISLocalVisualizer
 from pmvis_mm.visualization.overlay import track_color
@@ -80,6 +82,22 @@ def test_frames_of_another_place_go_by_their_folder(runner, tmp_path):
         runner, 0, None, [clip(tmp_path, 'v', [0], folder='elsewhere')]
     )
     assert shown(out) == ['v/00000.png']
+
+
+def test_frames_of_a_video_file(runner, tmp_path):
+    out, folder = tmp_path / 'shown', tmp_path / 'frames'
+    folder.mkdir()
+    grey = [np.full((*SIZE, 3), value, np.uint8) for value in (40, 200)]
+    write_mp4(folder / 'a.mp4', grey)
+    painted = clip(tmp_path, 'b', [0, 1])
+    for t, sample in enumerate(painted):
+        path = video_frame_path(str(folder / 'a.mp4'), t)
+        sample.set_metainfo(dict(img_path=path))
+    hook = VISVisualizationHook(draw=True, test_out_dir=str(out))
+    hook.after_test_iter(runner, 0, None, [painted])
+    for t, value in enumerate((40, 200)):
+        image = cv2.imread(str(out / f'a/{t:05d}.jpg'))
+        assert abs(int(image[230, 10, 0]) - value) <= 5
 
 
 def test_interval_counts_within_the_video(runner, tmp_path):

@@ -255,6 +255,9 @@ NAN, INF = float('nan'), float('inf')
         (_set('annotations', 0, 7), 'annotation number 0 has the unknown'),
         (_set('annotations', dict(a=1)), '"annotations" is dict, not a list'),
         (_set('categories', 0, 'id', 'x'), 'category number 0 has no integer'),
+        (_set('categories', 0, dict(id=2)), 'category 2 has no name'),
+        (_set('categories', 0, 'name', ' '), 'category 2 has no name'),
+        (_set('categories', 0, 'name', 'cat'), '1 and 2 are both called .cat'),
     ],
 )
 def test_bad_files(data, read, change, message):

@@ -20,7 +20,7 @@ from pmvis_mm.testing.label_studio_export import (
     video_region,
     video_task,
 )
-from pmvis_mm.utils.errors import AnnotationError
+from pmvis_mm.utils.errors import AnnotationError, FrameError
 
 WIDTH, HEIGHT = SIZED['original_width'], SIZED['original_height']
 
@@ -202,6 +202,28 @@ def test_sizes_missing(tmp_path):
     ]
     text = refused('size of the video is unknown', tmp_path, tasks)
     assert '--frames' in text and 'video clip' in text
+    assert '--size' in text
+
+
+def test_size_that_is_given(tmp_path):
+    def build(**sizes):
+        keyframe = video_keyframe(3, x=50, y=25, width=25, height=50)
+        region = video_region([keyframe], **sizes)
+        path = tmp_path / 'a.json'
+        path.write_text(json.dumps([video_task([video_annotation([region])])]))
+        return assemble(
+            LabelStudioReader(path, hold_last=False),
+            size=(200, 100),
+            invent_names=True,
+        )
+
+    content = build()
+    (entry,) = content['annotations']
+    assert entry['bboxes'][2] == [100, 25, 50, 50]
+    assert (content['videos'][0]['width'], entry['height']) == (200, 100)
+    # What the file tells comes first, and must agree.
+    with pytest.raises(FrameError, match='say 100x50 pixels but --size says'):
+        build(original_width=100, original_height=50)
 
 
 def test_labels_beside_the_region(tmp_path):

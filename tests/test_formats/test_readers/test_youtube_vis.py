@@ -81,6 +81,22 @@ def test_dataset(tmp_path):
     assert reader.classes() == ('dog', 'cat')  # by id
 
 
+@pytest.mark.parametrize(
+    'files,name',
+    [
+        (['MOT-02/img1/000001.jpg'], 'MOT-02'),
+        (['a/clip.mp4#0'], 'a/clip'),
+        (['0.jpg'], '4'),
+        (['ä b/1.jpg'], 'ä b#4'),  # as the other one
+    ],
+)
+def test_videos_are_named_as_exports_name_them(tmp_path, files, name):
+    data = make_data()
+    data['videos'][1]['file_names'] = files
+    _, second = make_reader(tmp_path / 'a.json', data).videos()
+    assert second.name == name and second.file_names == files
+
+
 def test_boxes_of_pseudo_masks_are_the_annotated_ones(tmp_path):
     """Without masks, nothing tells where they are."""
     data = make_data(

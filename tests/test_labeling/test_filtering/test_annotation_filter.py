@@ -244,3 +244,20 @@ def test_areas_of_another_length(areas):
     match = '"areas".*expected 2.*file t.json, video 0, instance 10'
     with pytest.raises(AnnotationError, match=match):
         filter_missing_data(data, masks, name='t.json')
+
+
+def test_missing_data_drops_annotated_boxes_of_a_set():
+    # "bboxes" of a set of pseudo masks are null where there is no mask.
+    data = truth([3], with_masks=False)
+    box = [0, 0, 2, 100]
+    data['annotations'][0].update(
+        bboxes=[box, None, None], annotated_bboxes=[box] * 3
+    )
+    result, stats = filter_missing_data(
+        data, pseudo(data, {10: [None, 7, None]})
+    )
+    (entry,) = result['annotations']
+    assert entry['annotated_bboxes'] == [None, box, None]
+    assert entry['bboxes'] == [None] * 3
+    assert (stats.before, stats.removed) == (3, 2)
+    assert parse_annotations(result).num_boxes == 1
