@@ -212,6 +212,7 @@ def _compare_boxes(
     video: CheckedVideo, masks: VideoMasks, found: Findings
 ) -> None:
     where: List[int] = []
+    values: List[Any] = []
     for n, (i, t) in enumerate(masks.places):
         track = video.tracks[i]
         place = dict(video=video.id, frame=t, instance=track.id)
@@ -221,10 +222,7 @@ def _compare_boxes(
             found.add('mask-without-box', 'a mask but no box', **place)
         elif track.boxes is not None:
             where.append(n)
-    values = [
-        video.tracks[i].boxes[t]  # type: ignore
-        for i, t in (masks.places[n] for n in where)
-    ]
+            values.append(track.boxes[t])
     readable, boxes = read_boxes(values)
     chosen = np.array(where, np.int64)[readable]
     ious = _box_iou(boxes, masks.boxes[chosen])
