@@ -52,7 +52,7 @@ def test_all_formats_then_one_more(
 ):
     words = [str(frames), str(config), '--checkpoint', str(weights)]
     words += ['--out-dir', str(tmp_path / 'out'), '--device', 'cpu']
-    formats = ['mp4', 'csv', 'mots', 'json']
+    formats = ['mp4', 'csv', 'mots', 'json', 'cvat']
     main([*words, '--formats', *formats, '--max-frames', '3'])
     out = capsys.readouterr().out
     assert 'noise: 3 frames' in out
@@ -62,6 +62,7 @@ def test_all_formats_then_one_more(
         'noise.csv',
         'noise.txt',
         'noise.json',
+        'noise.xml',
     ]
     assert all(path.stat().st_size for path in listed)
     results = json.loads(listed[3].read_text())
