@@ -27,11 +27,9 @@ def video_name(video: VideoInfo) -> str:
         of the video file without its suffix; may contain '/'. The id if
         there is neither.
     """
-    first = PurePosixPath(video.file_names[0].replace('\\', '/'))
-    inside = split_frame_path(first.as_posix())
-    if inside is not None:
-        return PurePosixPath(inside[0]).with_suffix('').as_posix()
-    folder = first.parent
+    if split_frame_path(video.file_names[0]) is not None:
+        return video.name.replace('\\', '/')
+    folder = PurePosixPath(video.file_names[0].replace('\\', '/')).parent
     if folder.name in _INNER and folder.parent.name:
         folder = folder.parent
     return folder.as_posix() if folder.name else str(video.id)

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 from ..utils.errors import AnnotationError
 from ..utils.fileio import load_json
 from .annotation_lists import index_lists
+from .frame_path import split_frame_path
 from .rle import RLE, from_any
 
 Box = Tuple[float, float, float, float]
@@ -44,7 +45,13 @@ class VideoInfo:
 
     @property
     def name(self) -> str:
-        """Folder of the first frame, or the id where there is none."""
+        """Folder of the first frame, or the id where there is none.
+
+        For frames of a video file its path, without the suffix.
+        """
+        in_video = split_frame_path(self.file_names[0])
+        if in_video is not None:
+            return Path(in_video[0]).with_suffix('').as_posix()
         parent = Path(self.file_names[0]).parent.as_posix()
         return str(self.id) if parent == '.' else parent
 

@@ -4,7 +4,11 @@ import math
 
 import pytest
 
-from pmvis_mm.structures import VideoAnnotations, parse_annotations
+from pmvis_mm.structures import (
+    VideoAnnotations,
+    VideoInfo,
+    parse_annotations,
+)
 from pmvis_mm.utils.errors import AnnotationError
 
 
@@ -254,3 +258,17 @@ def test_boxes_alone_are_the_annotated_ones():
     assert track.boxes == [(1.0, 0.0, 2.0, 2.0), None]
     with pytest.raises(AnnotationError, match='"annotated_bboxes" has length'):
         parse_annotations(annotation(annotated_bboxes=[None]))
+
+
+@pytest.mark.parametrize(
+    ('first', 'name'),
+    [
+        ('a/0.jpg', 'a'),
+        ('a/b/0.jpg', 'a/b'),
+        ('0.jpg', '7'),
+        ('clip 1.mp4#0', 'clip 1'),
+        ('a/b.c.MOV#5', 'a/b.c'),
+    ],
+)
+def test_names_of_videos(first, name):
+    assert VideoInfo(7, 4, 4, (first, 'x.jpg')).name == name
