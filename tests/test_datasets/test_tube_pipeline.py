@@ -1,5 +1,7 @@
 """Frames of a clip that a loss compares are cropped and scaled alike."""
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,7 @@ def load(root, config, index=0):
         )
     )
     np.random.seed(0)
+    random.seed(0)  # chooses the frames
     return [dataset[index] for _ in range(20)]
 
 
@@ -67,6 +70,8 @@ def test_one_crop_and_one_scale_per_clip(still, config_root):
     for sample in samples:
         first, second = (frame.frame_id for frame in sample['data_samples'])
         assert abs(first - second) <= 3
+        if 39 in (first, second):
+            continue  # the bar is not in the last frame
         bars = [bar(frame.gt_instances) for frame in sample['data_samples']]
         assert bars[0] == bars[1]
         seen += len(bars[0])
