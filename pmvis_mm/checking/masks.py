@@ -65,15 +65,16 @@ def read_masks(video: CheckedVideo) -> VideoMasks:
         return result
     height, width = video.size
     plain: List[Tuple[int, int]] = []
+    masks: List[Any] = []
     for i, track in enumerate(video.tracks):
         for t, mask in enumerate(track.masks or ()):
             if mask is None or mask == []:
                 continue
             if _is_plain(mask, height, width):
                 plain.append((i, t))
+                masks.append(mask)
             else:
                 _read_other(result, video, i, t, mask)
-    masks = [video.tracks[i].masks[t] for i, t in plain]  # type: ignore
     good = canonical_counts([m['counts'] for m in masks], height * width)
     for place, mask, fine in zip(plain, masks, good.tolist()):
         if fine:
